@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file cohort/cohort.h
+ * A cohort on disk: cohort.db (SQLite, WAL), packs/<preprocessing hash>/, cases-<split>.txt, failures.jsonl.
+ *
+ * Tables: patients, studies, series, images, reports, labels (finding, state, source), splits, failures, meta.
+ * A case id is short and ours ("c000123"); the path from it to original identifiers lives outside the cohort.
+ */
+#ifndef RVL_COHORT_COHORT_H
+#define RVL_COHORT_COHORT_H
+#include "findings/schema.h"
+#include "imaging/preprocess.h"
+#include "text/sections.h"
+
+typedef struct rvl_cohort rvl_cohort;
+/** Open an existing cohort read-only (training needs no database locks). */
+RVL_MUST_USE rvl_status   rvl_cohort_open(rvl_cohort **out, const char *path, rvl_error *err);
+void                      rvl_cohort_close(rvl_cohort *c);
+const char               *rvl_cohort_path(const rvl_cohort *c);
+const rvl_schema         *rvl_cohort_schema(const rvl_cohort *c);     /* NULL if it has no labels */
+const rvl_preprocess     *rvl_cohort_preprocess(const rvl_cohort *c); /* of the pack it was opened with */
+
+/** One study with all that was asked for; strings and arrays belong to the case list. */
+typedef struct {
+    const char        *case_id, *patient_id, *split; /* patient_id: our short one ("p000042") */
+    int                n_images;
+    const int64_t     *image_rows; /* rows in the pack */
+    const rvl_view    *views;
+    const char *const *image_paths;                 /* originals, relative to meta "source" */
+    const char        *sections[RVL_SECTION_COUNT]; /* NULL where absent */
+    const uint8_t     *labels;                      /* rvl_label_state per schema finding; NULL without labels */
+    const char        *sex;                         /* "M", "F", "" */
+    double             age_years;                   /* NaN if unknown */
+} rvl_case;
+
+typedef struct {
+    rvl_case *cases;
+    int64_t   n_cases;
+    void     *owner; /* internal */
+} rvl_case_list;
+
+/** Cases of `split` (NULL or "all": every case) in the order of case ids. NOT_FOUND if none: the message lists the
+ *  splits and their counts. */
+RVL_MUST_USE rvl_status rvl_cohort_cases(rvl_case_list *out, rvl_cohort *c, const char *split, rvl_error *err);
+void                    rvl_case_list_fini(rvl_case_list *list);
+/** Codes of pack row `row` (borrowed from the memory map), spec->bits wide; checked against its checksum on first use.
+ */
+RVL_MUST_USE rvl_status rvl_cohort_pack_row(const void **codes, rvl_cohort *c, int64_t row, rvl_error *err);
+
+/** Ingest: a map file in YAML says which columns mean what (docs/formats/map.md). */
+typedef struct {
+    const char *folder;   /* paths in tables are relative to it */
+    const char *map_path; /* NULL: folder/map.yaml */
+    const char *out_path;
+    int64_t     height, width; /* pack grid; 0: the map's, else 64 */
+    uint64_t    seed;
+    int64_t     limit; /* first N rows; 0: all */
+    bool        dry_run, force, check_only;
+    double      split_ratio[3]; /* train, val, test; all 0: the map's split column, else 0.8 0.1 0.1 */
+    int         n_folds;        /* > 0: splits "fold0".. by patient instead */
+} rvl_ingest_opts;
+
+typedef struct {
+    int64_t n_rows, n_patients, n_studies, n_images, n_reports, n_labels, n_failed, n_skipped_done;
+    int64_t n_flat; /* constant images */
+    int64_t n_empty_reports;
+    int64_t leak_patients, leak_pixels, leak_texts; /* shared across splits */
+    int64_t duplicate_pixels, duplicate_texts;      /* anywhere */
+} rvl_ingest_result;
+
+/** Journalled: killed and run again it continues and ends with the same bytes. Failed files are rows of the table
+ *  failures and lines of failures.jsonl (row, file, reason). */
+RVL_MUST_USE rvl_status rvl_cohort_ingest(rvl_ingest_result *out, const rvl_ingest_opts *opts, rvl_error *err);
+/** Verify: every pack row's checksum, every referenced row, duplicates and leakage, counts. STATE if something is off.
+ */
+RVL_MUST_USE rvl_status rvl_cohort_check(rvl_ingest_result *out, const char *path, rvl_error *err);
+
+#endif /* RVL_COHORT_COHORT_H */

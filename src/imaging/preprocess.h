@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file imaging/preprocess.h
+ * From a volume to a model's input grid: the one owner of windowing, resizing and padding. Ingest, loader and
+ * single-file inference all call it. Spec and hash stand in packs and bundles; a mismatch is an error.
+ *
+ * Order: window (clip to [low, high]) -> antialiased resize keeping the aspect ratio so that the whole image fits
+ * -> pad to the size with the window's low end, image centred -> a pack stores U8/U16 codes 0..max over the
+ * window; the model sees (code / max) * (out_high - out_low) + out_low.
+ */
+#ifndef RVL_IMAGING_PREPROCESS_H
+#define RVL_IMAGING_PREPROCESS_H
+#include "imaging/volume.h"
+#include <jansson.h>
+
+typedef enum {
+    RVL_WINDOW_ROBUST, /* percentiles of the image: a = low, b = high percentile (default 0.5, 99.5) */
+    RVL_WINDOW_FIXED,  /* a .. b in the volume's unit (HU for CT) */
+    RVL_WINDOW_RANGE   /* minimum .. maximum of the voxel type (8-bit: 0..255) */
+} rvl_window_kind;
+
+typedef struct {
+    rvl_modality    modality;
+    rvl_view        view; /* UNKNOWN: any */
+    char            body_part[16];
+    int64_t         depth, height, width; /* the model's grid; depth 1 for radiographs */
+    rvl_window_kind window;
+    double          window_a, window_b;
+    double          out_low, out_high; /* what the model sees, default -1 .. 1 */
+    int             bits;              /* pack codes: 8 or 16 */
+} rvl_preprocess;
+
+rvl_preprocess          rvl_preprocess_default(rvl_modality modality, int64_t height, int64_t width);
+/** out: depth * height * width values in out_low..out_high. NUMERIC if the volume holds NaN or Inf; a constant
+ *  image (or one pixel) gives out_low everywhere and is reported by `*is_flat` (may be NULL). SHAPE if the spec's
+ *  depth does not fit. `forced` skips the modality and view check (UNSUPPORTED otherwise; unknown passes). */
+RVL_MUST_USE rvl_status rvl_preprocess_apply(float *out, const rvl_preprocess *spec, const rvl_volume *v, bool forced,
+                                             bool *is_flat, rvl_error *err);
+/** The same as pack codes (U8 or U16 by spec->bits). */
+RVL_MUST_USE rvl_status rvl_preprocess_codes(void *out, const rvl_preprocess *spec, const rvl_volume *v, bool forced,
+                                             bool *is_flat, rvl_error *err);
+/** Codes to the model's range; exactly what rvl_preprocess_apply gives for the same volume. */
+void                    rvl_preprocess_decode(float *out, const rvl_preprocess *spec, const void *codes, int64_t n);
+/** Where source pixel (x, y) lands: grid = scale * (source + 0.5) - 0.5 + offset, for boxes and masks. */
+typedef struct {
+    double scale, offset_x, offset_y;
+} rvl_grid_map;
+rvl_grid_map rvl_preprocess_map(const rvl_preprocess *spec, int64_t height, int64_t width);
+
+RVL_MUST_USE rvl_status rvl_preprocess_to_json(json_t **out, const rvl_preprocess *spec, rvl_error *err);
+RVL_MUST_USE rvl_status rvl_preprocess_from_json(rvl_preprocess *out, const json_t *json, rvl_error *err);
+/** 16 hex digits over the canonical JSON. */
+void                    rvl_preprocess_hash(char out[17], const rvl_preprocess *spec);
+bool                    rvl_preprocess_equal(const rvl_preprocess *a, const rvl_preprocess *b);
+
+/** Augmentation of one image in the model's range (H, W), in place through `scratch` of the same size. Random
+ *  numbers are a function of (seed, epoch, sample key). Small rotation, scale, shift, gain, noise; no flips by
+ *  default: laterality matters. */
+typedef struct {
+    double rotate_deg, scale, shift, gain, noise; /* maximal magnitudes; zeros switch off */
+    bool   flip;
+} rvl_augment;
+rvl_augment rvl_augment_default(void);
+void        rvl_augment_apply(float *image, float *scratch, int64_t height, int64_t width, float pad_value,
+                              const rvl_augment *a, uint64_t seed, uint64_t epoch, uint64_t sample_key);
+#endif /* RVL_IMAGING_PREPROCESS_H */

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file model/model.h
+ * A model: towers, heads, params and state, preprocessing, tokenizer, finding schema and similarity in one bundle.
+ *
+ * Weight names follow the field: image tower "visual.conv1.weight", "visual.layer1.0.conv1.weight" (torchvision
+ * behind the prefix), text tower "text.embeddings.word_embeddings.weight" (Hugging Face BERT behind the prefix),
+ * "visual_projection.weight", "text_projection.weight", "logit_scale", "head.weight", "head.bias".
+ */
+#ifndef RVL_MODEL_MODEL_H
+#define RVL_MODEL_MODEL_H
+#include "findings/schema.h"
+#include "rvl/ops.h"
+#include "rvl/plan.h"
+#include "text/tokenizer.h"
+#include <jansson.h>
+
+/** ResNet of any width and depth, 2-D (3-D later: the spatial rank follows the input node). */
+typedef struct {
+    int  width;                    /* channels of layer1 (64 in ResNet-18) */
+    int  blocks[4];                /* per stage, e.g. 2 2 2 2; 0 leaves the stage out */
+    bool bottleneck;               /* expansion 4 */
+    int  stem_kernel, stem_stride; /* 7, 2 */
+    bool stem_pool;                /* 3x3 stride 2 max-pool after the stem */
+    int  in_channels;              /* 1 */
+} rvl_resnet_config;
+
+typedef enum { RVL_POOLING_CLS, RVL_POOLING_MEAN } rvl_pooling;
+typedef struct {
+    int         vocab_size, hidden, n_layers, n_heads, intermediate, max_positions, type_vocab;
+    double      layer_norm_eps, dropout;
+    rvl_pooling pooling;
+} rvl_bert_config;
+
+typedef enum { RVL_SIMILARITY_COSINE, RVL_SIMILARITY_DOT, RVL_SIMILARITY_SCALED } rvl_similarity;
+typedef struct {
+    int            embed_dim;
+    rvl_similarity similarity; /* COSINE: embeddings are normalised in the graph */
+    bool           learn_temperature;
+    double         temperature; /* start, or the fixed value; logits are similarity / temperature */
+} rvl_clip_config;
+
+/** Named taps of a tower. features[i] is stage i's map, shallow first; tokens (N, T, E) of the last layer. */
+typedef struct {
+    rvl_node *pooled; /* (N, F) */
+    rvl_node *tokens; /* NULL for a ResNet */
+    rvl_node *features[8];
+    int       n_features;
+} rvl_taps;
+
+/** x (N, in_channels, H, W). Train or eval mode is per tower; `bn_group` 0: the whole batch. Scoped "visual". */
+rvl_taps  rvl_resnet_build(rvl_graph *g, rvl_node *x, const rvl_resnet_config *cfg, bool training, int bn_group);
+int       rvl_resnet_features(const rvl_resnet_config *cfg); /* F */
+/** ids I32 (N, T), mask (N, T) 1 for real tokens. Mean pooling leaves padding out. Scoped "text". */
+rvl_taps  rvl_bert_build(rvl_graph *g, rvl_node *ids, rvl_node *mask, const rvl_bert_config *cfg, bool training);
+/** Linear classifier "head" on pooled features: (N, F) -> (N, K). */
+rvl_node *rvl_head_build(rvl_graph *g, rvl_node *pooled, int n_classes);
+/** Projection without bias, normalised for COSINE; `which` "visual_projection" or "text_projection". -> (N, E) */
+rvl_node *rvl_projection_build(rvl_graph *g, rvl_node *pooled, const rvl_clip_config *cfg, const char *which);
+/** Logits (N, M) = image (N, E) x text (M, E)^T / temperature; learnable: times exp(clamp(logit_scale, 0, ln 100)). */
+rvl_node *rvl_clip_logits(rvl_graph *g, rvl_node *image, rvl_node *text, const rvl_clip_config *cfg);
+/** Symmetric InfoNCE of (N, N) logits: mean of row and column cross-entropy, target the diagonal; ids I32 (N) is an
+ *  input 0..N-1 filled by the caller. -> (1). (Radford et al. 2021, fig. 3) */
+rvl_node *rvl_clip_loss(rvl_graph *g, rvl_node *logits, rvl_node *ids);
+
+/** Everything that must travel together. Text parts are optional (has_text false, tokenizer NULL). */
+typedef struct {
+    rvl_params       *params;
+    rvl_state        *state;
+    bool              has_image, has_text, has_head, has_clip;
+    rvl_resnet_config image;
+    rvl_bert_config   text;
+    rvl_clip_config   clip;
+    json_t           *preprocess; /* canonical JSON of imaging/preprocess.h, which this room may not see */
+    rvl_tokenizer    *tokenizer;
+    int               max_tok;
+    rvl_schema       *schema; /* findings of the head, or of the prompts */
+    json_t           *extra;  /* provenance and training facts: bn_group, withheld findings, seed, version, ... */
+} rvl_model;
+
+RVL_MUST_USE rvl_status rvl_model_new(rvl_model **out, uint64_t seed, rvl_error *err); /* empty */
+void                    rvl_model_free(rvl_model *m);
+/** Make every weight of the parts that the model has (build each part once), so that counts and bundles are whole. */
+RVL_MUST_USE rvl_status rvl_model_materialize(rvl_model *m, rvl_error *err);
+
+/** Plans of a model in evaluation mode; inputs "image" (N,1,H,W), "ids","mask" (N,T). Outputs "embedding" (N,E),
+ *  "logits" (N,K), "pooled" (N,F), as the model has them. */
+typedef enum { RVL_MODE_EVAL_IMAGE = 1, RVL_MODE_EVAL_TEXT = 2, RVL_MODE_USER = 16 } rvl_model_mode;
+/** A build callback for rvl_session_new with an rvl_model as context; key.size: batch, then H, W or T. */
+rvl_status rvl_model_build_eval(rvl_graph *g, const rvl_plan_key *key, void *model, rvl_error *err);
+
+/** Bundle: one .safetensors, weights and state under their names, `__metadata__`: rvl.format "rvl.bundle/1",
+ *  architecture, preprocess, tokenizer (vocabulary and options), schema, clip, extra: JSON or YAML texts. Atomic. */
+RVL_MUST_USE rvl_status rvl_bundle_save(const rvl_model *m, const char *path, rvl_error *err);
+typedef struct {
+    int  n_matched, n_missing, n_unexpected, n_misshapen;
+    char first_missing[128], first_unexpected[128], first_misshapen[128];
+} rvl_load_report;
+/** A bundle made by rvl_bundle_save. */
+RVL_MUST_USE rvl_status rvl_bundle_load(rvl_model **out, const char *path, rvl_load_report *report, rvl_error *err);
+/** Put the encoder weights of a bundle or a plain weight file (torchvision or Hugging Face names) into `m`, which was
+ *  configured but not materialised: `part` "visual" or "text". Fails on any missing or misshapen key unless a name
+ *  starts with one of the comma-separated `allow_missing`; says so in the report either way. */
+RVL_MUST_USE rvl_status rvl_model_load_tower(rvl_model *m, const char *path, const char *part,
+                                             const char *allow_missing, rvl_load_report *report, rvl_error *err);
+/** RUN folder (its best checkpoint, else the latest) or file -> bundle path; `*which` says which was taken. */
+RVL_MUST_USE rvl_status rvl_bundle_resolve(char **path, char **which, const char *run_or_file, rvl_error *err);
+
+#endif /* RVL_MODEL_MODEL_H */
