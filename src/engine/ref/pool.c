@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file engine/ref/pool.c
+ * Max and average pooling in 1, 2 and 3 dimensions. Gradients are gathered: each input position sums the windows
+ * that cover it, in order.
+ */
+#include <math.h>
+#include "engine/ref/ref.h"
+
+/* Seen in three dimensions; axis 0 is depth. */
+typedef struct {
+    int64_t n_planes, in[3], out[3], kernel[3], stride[3], pad[3];
+    int64_t n_in, n_out; /* elements of a plane */
+} geometry;
+
+static geometry geometry_of(const rvl_buf *x, const rvl_buf *y, const rvl_pool_attr *attr)
+{
+    const int rank = x->n_dims - 2;
+    geometry  g = {.n_planes = x->shape[0] * x->shape[1], .n_in = 1, .n_out = 1};
+
+    for (int i = 0; i < 3; i++) {
+        const int axis = i - (3 - rank);
+
+        g.in[i] = g.out[i] = g.kernel[i] = g.stride[i] = 1;
+        if (axis >= 0) {
+            g.in[i] = x->shape[axis + 2];
+            g.out[i] = y->shape[axis + 2];
+            g.kernel[i] = attr->kernel[axis];
+            g.stride[i] = attr->stride[axis] ? attr->stride[axis] : attr->kernel[axis];
+            g.pad[i] = attr->pad[axis];
+        }
+        g.n_in *= g.in[i];
+        g.n_out *= g.out[i];
+    }
+    return g;
+}
+
+/* A box of positions, from `low` to before `high`. */
+typedef struct {
+    int64_t low[3], high[3];
+} box;
+
+static void place_of(int64_t at[3], const int64_t extent[3], int64_t i)
+{
+    at[2] = i % extent[2];
+    at[1] = i / extent[2] % extent[1];
+    at[0] = i / (extent[2] * extent[1]);
+}
+
+/* Input positions inside the window of output position i. */
+static box window_of(const geometry *g, int64_t i)
+{
+    int64_t at[3];
+    box     w;
+
+    place_of(at, g->out, i);
+    for (int a = 0; a < 3; a++) {
+        const int64_t start = at[a] * g->stride[a] - g->pad[a];
+
+        w.low[a] = start < 0 ? 0 : start;
+        w.high[a] = rvl_ref_min(start + g->kernel[a], g->in[a]);
+    }
+    return w;
+}
+
+/* Output positions whose windows cover input position i. */
+static box windows_over(const geometry *g, int64_t i)
+{
+    int64_t at[3];
+    box     w;
+
+    place_of(at, g->in, i);
+    for (int a = 0; a < 3; a++) {
+        const int64_t last = at[a] + g->pad[a];
+        const int64_t first = last - g->kernel[a] + 1;
+
+        w.low[a] = first <= 0 ? 0 : (first + g->stride[a] - 1) / g->stride[a];
+        w.high[a] = rvl_ref_min(last / g->stride[a] + 1, g->out[a]);
+    }
+    return w;
+}
+
+#define RVL_REF_FILE "engine/ref/pool.inc"
+#include "engine/ref/both.h"
+
+RVL_REF_DISPATCH(max_pool)
+RVL_REF_DISPATCH(max_pool_bwd)
+RVL_REF_DISPATCH(avg_pool)
+RVL_REF_DISPATCH(avg_pool_bwd)
