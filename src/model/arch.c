@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file model/arch.c
+ * The architecture of a model as JSON. One table a part lists its integer fields: writing, reading and checking
+ * follow it.
+ */
+#include "model/arch.h"
+#include "base/json.h"
+#include "base/str.h"
+#include <stddef.h>
+
+typedef struct {
+    const char *name;
+    size_t      offset;
+    int         min, max;
+} int_field;
+
+#define IMAGE(field, min, max)                                                                                         \
+    {                                                                                                                  \
+#field, offsetof(rvl_resnet_config, field), min, max                                                           \
+    }
+static const int_field image_fields[] = {IMAGE(width, 1, 8192), IMAGE(stem_kernel, 1, 31), IMAGE(stem_stride, 1, 16),
+                                         IMAGE(in_channels, 1, 1024)};
+#define TEXT(field, min, max)                                                                                          \
+    {                                                                                                                  \
+#field, offsetof(rvl_bert_config, field), min, max                                                             \
+    }
+static const int_field text_fields[] = {
+    TEXT(vocab_size, 5, 4000000),   TEXT(hidden, 1, 65536),          TEXT(n_layers, 1, 1000),  TEXT(n_heads, 1, 1024),
+    TEXT(intermediate, 1, 1000000), TEXT(max_positions, 2, 1000000), TEXT(type_vocab, 1, 1024)};
+#define CLIP(field, min, max)                                                                                          \
+    {                                                                                                                  \
+#field, offsetof(rvl_clip_config, field), min, max                                                             \
+    }
+static const int_field clip_fields[] = {CLIP(embed_dim, 1, 65536)};
+
+static const char *const pooling_names[] = {"cls", "mean"};
+static const char *const similarity_names[] = {"cosine", "dot", "scaled"};
+
+static json_t *fields_format(const void *config, const int_field *fields, size_t n)
+{
+    json_t *out = json_object();
+
+    for (size_t i = 0; out && i < n; i++) {
+        const int *value = (const int *)((const char *)config + fields[i].offset);
+
+        if (!rvl_json_set(out, fields[i].name, json_integer(*value))) {
+            json_decref(out);
+            return NULL;
+        }
+    }
+    return out;
+}
+
+static rvl_status fields_check(const void *config, const char *part, const int_field *fields, size_t n, rvl_error *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        int value = *(const int *)((const char *)config + fields[i].offset);
+
+        if (value < fields[i].min || value > fields[i].max)
+            return rvl_fail(err, RVL_ERR_USAGE, "cannot build the model: %s.%s is %d, outside %d..%d", part,
+                            fields[i].name, value, fields[i].min, fields[i].max);
+    }
+    return RVL_OK;
+}
+
+static rvl_status fields_parse(void *config, const json_t *object, const char *part, const int_field *fields, size_t n,
+                               rvl_error *err)
+{
+    if (!json_is_object(object))
+        return rvl_fail(err, RVL_ERR_FORMAT, "architecture: '%s' is not an object", part);
+    for (size_t i = 0; i < n; i++) {
+        const json_t *value = json_object_get(object, fields[i].name);
+        json_int_t    number = json_integer_value(value);
+
+        if (!json_is_integer(value) || number < fields[i].min || number > fields[i].max)
+            return rvl_fail(err, RVL_ERR_FORMAT, "architecture: '%s.%s' is absent or not an integer in %d..%d", part,
+                            fields[i].name, fields[i].min, fields[i].max);
+        *(int *)((char *)config + fields[i].offset) = (int)number;
+    }
+    return RVL_OK;
+}
+
+static rvl_status name_parse(int *out, const json_t *object, const char *part, const char *key,
+                             const char *const *names, int n_names, rvl_error *err)
+{
+    const char *text = rvl_json_get_string(object, key, "");
+
+    for (int i = 0; i < n_names; i++)
+        if (rvl_str_equal(text, names[i])) {
+            *out = i;
+            return RVL_OK;
+        }
+    return rvl_fail(err, RVL_ERR_FORMAT, "architecture: '%s.%s' has the unknown value '%.40s'", part, key, text);
+}
+
+static bool image_format(json_t *arch, const rvl_resnet_config *cfg)
+{
+    json_t *image = fields_format(cfg, image_fields, RVL_ARRAY_LEN(image_fields));
+    bool    ok = image && rvl_json_set(image, "type", json_string("resnet")) &&
+              rvl_json_set(image, "bottleneck", json_boolean(cfg->bottleneck)) &&
+              rvl_json_set(image, "stem_pool", json_boolean(cfg->stem_pool)) &&
+              rvl_json_set(image, "blocks",
+                           json_pack("[iiii]", cfg->blocks[0], cfg->blocks[1], cfg->blocks[2], cfg->blocks[3]));
+
+    if (!ok)
+        json_decref(image);
+    return ok && rvl_json_set(arch, "image", image);
+}
+
+static bool text_format(json_t *arch, const rvl_bert_config *cfg)
+{
+    json_t *text = fields_format(cfg, text_fields, RVL_ARRAY_LEN(text_fields));
+    bool    ok = text && rvl_json_set(text, "type", json_string("bert")) &&
+              rvl_json_set(text, "layer_norm_eps", rvl_json_real(cfg->layer_norm_eps)) &&
+              rvl_json_set(text, "dropout", rvl_json_real(cfg->dropout)) &&
+              rvl_json_set(text, "pooling", json_string(pooling_names[cfg->pooling]));
+
+    if (!ok)
+        json_decref(text);
+    return ok && rvl_json_set(arch, "text", text);
+}
+
+static bool clip_format(json_t *arch, const rvl_clip_config *cfg)
+{
+    json_t *clip = fields_format(cfg, clip_fields, RVL_ARRAY_LEN(clip_fields));
+    bool    ok = clip && rvl_json_set(clip, "similarity", json_string(similarity_names[cfg->similarity])) &&
+              rvl_json_set(clip, "learn_temperature", json_boolean(cfg->learn_temperature)) &&
+              rvl_json_set(clip, "temperature", rvl_json_real(cfg->temperature));
+
+    if (!ok)
+        json_decref(clip);
+    return ok && rvl_json_set(arch, "clip", clip);
+}
+
+json_t *rvl__arch_format(const rvl_model *m)
+{
+    json_t *arch = json_object();
+    bool    ok = arch != NULL;
+
+    ok = ok && (!m->has_image || image_format(arch, &m->image));
+    ok = ok && (!m->has_text || text_format(arch, &m->text));
+    ok = ok && (!m->has_head || rvl_json_set(arch, "head", json_true()));
+    ok = ok && (!m->has_clip || clip_format(arch, &m->clip));
+    if (!ok) {
+        json_decref(arch);
+        return NULL;
+    }
+    return arch;
+}
+
+static rvl_status image_parse(rvl_resnet_config *cfg, const json_t *image, rvl_error *err)
+{
+    const json_t *blocks;
+    rvl_status    st = fields_parse(cfg, image, "image", image_fields, RVL_ARRAY_LEN(image_fields), err);
+
+    if (st)
+        return st;
+    if (!rvl_str_equal(rvl_json_get_string(image, "type", ""), "resnet"))
+        return rvl_fail(err, RVL_ERR_UNSUPPORTED, "architecture: image tower of the unknown type '%.40s'",
+                        rvl_json_get_string(image, "type", ""));
+    blocks = json_object_get(image, "blocks");
+    if (json_array_size(blocks) != 4)
+        return rvl_fail(err, RVL_ERR_FORMAT, "architecture: 'image.blocks' is not an array of 4");
+    for (size_t i = 0; i < 4; i++) {
+        json_int_t n = json_integer_value(json_array_get(blocks, i));
+
+        if (!json_is_integer(json_array_get(blocks, i)) || n < 0 || n > 1000)
+            return rvl_fail(err, RVL_ERR_FORMAT, "architecture: 'image.blocks' holds something outside 0..1000");
+        cfg->blocks[i] = (int)n;
+    }
+    cfg->bottleneck = rvl_json_get_bool(image, "bottleneck", false);
+    cfg->stem_pool = rvl_json_get_bool(image, "stem_pool", false);
+    return RVL_OK;
+}
+
+static rvl_status text_parse(rvl_bert_config *cfg, const json_t *text, rvl_error *err)
+{
+    int        pooling = 0;
+    rvl_status st = fields_parse(cfg, text, "text", text_fields, RVL_ARRAY_LEN(text_fields), err);
+
+    if (!st && !rvl_str_equal(rvl_json_get_string(text, "type", ""), "bert"))
+        return rvl_fail(err, RVL_ERR_UNSUPPORTED, "architecture: text tower of the unknown type '%.40s'",
+                        rvl_json_get_string(text, "type", ""));
+    if (!st)
+        st = name_parse(&pooling, text, "text", "pooling", pooling_names, RVL_ARRAY_LEN(pooling_names), err);
+    cfg->pooling = (rvl_pooling)pooling;
+    cfg->layer_norm_eps = rvl_json_get_f64(text, "layer_norm_eps", 0);
+    cfg->dropout = rvl_json_get_f64(text, "dropout", 0);
+    return st;
+}
+
+static rvl_status clip_parse(rvl_clip_config *cfg, const json_t *clip, rvl_error *err)
+{
+    int        similarity = 0;
+    rvl_status st = fields_parse(cfg, clip, "clip", clip_fields, RVL_ARRAY_LEN(clip_fields), err);
+
+    if (!st)
+        st =
+            name_parse(&similarity, clip, "clip", "similarity", similarity_names, RVL_ARRAY_LEN(similarity_names), err);
+    cfg->similarity = (rvl_similarity)similarity;
+    cfg->learn_temperature = rvl_json_get_bool(clip, "learn_temperature", false);
+    cfg->temperature = rvl_json_get_f64(clip, "temperature", 0);
+    return st;
+}
+
+rvl_status rvl__arch_parse(rvl_model *m, const json_t *arch, rvl_error *err)
+{
+    const json_t *image = json_object_get(arch, "image");
+    const json_t *text = json_object_get(arch, "text");
+    const json_t *clip = json_object_get(arch, "clip");
+    rvl_status    st = RVL_OK;
+
+    if (!json_is_object(arch))
+        return rvl_fail(err, RVL_ERR_FORMAT, "architecture: not a JSON object");
+    m->has_image = image != NULL;
+    m->has_text = text != NULL;
+    m->has_clip = clip != NULL;
+    m->has_head = rvl_json_get_bool(arch, "head", false);
+    if (image)
+        st = image_parse(&m->image, image, err);
+    if (!st && text)
+        st = text_parse(&m->text, text, err);
+    if (!st && clip)
+        st = clip_parse(&m->clip, clip, err);
+    return st ? st : rvl__arch_check(m, err);
+}
+
+static rvl_status text_check(const rvl_bert_config *cfg, rvl_error *err)
+{
+    rvl_status st = fields_check(cfg, "text", text_fields, RVL_ARRAY_LEN(text_fields), err);
+
+    if (st)
+        return st;
+    if (cfg->hidden % cfg->n_heads)
+        return rvl_fail(err, RVL_ERR_USAGE, "cannot build the model: text.hidden %d is no multiple of text.n_heads %d",
+                        cfg->hidden, cfg->n_heads);
+    if (!(cfg->layer_norm_eps > 0 && cfg->layer_norm_eps < 1))
+        return rvl_fail(err, RVL_ERR_USAGE, "cannot build the model: text.layer_norm_eps %g is outside (0, 1)",
+                        cfg->layer_norm_eps);
+    if (!(cfg->dropout >= 0 && cfg->dropout < 1))
+        return rvl_fail(err, RVL_ERR_USAGE, "cannot build the model: text.dropout %g is outside [0, 1)", cfg->dropout);
+    return RVL_OK;
+}
+
+static rvl_status image_check(const rvl_resnet_config *cfg, rvl_error *err)
+{
+    rvl_status st = fields_check(cfg, "image", image_fields, RVL_ARRAY_LEN(image_fields), err);
+
+    for (int i = 0; !st && i < 4; i++)
+        if (cfg->blocks[i] < 0 || cfg->blocks[i] > 1000)
+            st = rvl_fail(err, RVL_ERR_USAGE, "cannot build the model: image.blocks[%d] is %d, outside 0..1000", i,
+                          cfg->blocks[i]);
+    if (!st && !cfg->blocks[0] && !cfg->blocks[1] && !cfg->blocks[2] && !cfg->blocks[3])
+        st = rvl_fail(err, RVL_ERR_USAGE, "cannot build the model: image.blocks leaves every stage out");
+    return st;
+}
+
+rvl_status rvl__arch_check(const rvl_model *m, rvl_error *err)
+{
+    rvl_status st = RVL_OK;
+
+    if (m->has_image)
+        st = image_check(&m->image, err);
+    if (!st && m->has_text)
+        st = text_check(&m->text, err);
+    if (!st && m->has_clip)
+        st = fields_check(&m->clip, "clip", clip_fields, RVL_ARRAY_LEN(clip_fields), err);
+    if (!st && m->has_clip && !(m->clip.temperature > 0 && m->clip.temperature < 1e6))
+        st = rvl_fail(err, RVL_ERR_USAGE, "cannot build the model: clip.temperature %g is not positive",
+                      m->clip.temperature);
+    if (!st && m->has_head && (!m->has_image || !m->schema))
+        st = rvl_fail(err, RVL_ERR_USAGE, "cannot build the model: a head needs an image tower and a finding schema");
+    return st;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file model/layers.h
+ * Layers that towers share: an operation with its weights and their usual start. Weights stand under the current
+ * scope and `name`: "<scope>.<name>.weight".
+ */
+#ifndef RVL_MODEL_LAYERS_H
+#define RVL_MODEL_LAYERS_H
+#include "rvl/ops.h"
+
+/** How a linear layer starts. */
+typedef enum {
+    RVL_LINEAR_TORCH, /* weight and bias uniform in +-1/sqrt(inputs): torch.nn.Linear */
+    RVL_LINEAR_BERT,  /* weight normal with deviation 0.02, bias 0 */
+    RVL_LINEAR_CLIP   /* weight normal with deviation 1/sqrt(inputs), no bias: CLIP's projections */
+} rvl_linear_start;
+
+/** x (..., E), weight (n_out, E) -> x weight^T (+ bias) (..., n_out). */
+rvl_node *rvl__model_linear(rvl_graph *g, rvl_node *x, const char *name, int64_t n_out, rvl_linear_start start);
+
+/** Convolution without bias, the same kernel and stride on every spatial axis, padded by (kernel - 1) / 2; weight
+ *  normal with deviation sqrt(2 / (n_out * kernel volume)), as torchvision starts a ResNet. */
+rvl_node *rvl__model_conv(rvl_graph *g, rvl_node *x, const char *name, int64_t n_out, int kernel, int stride);
+
+/** BatchNorm `name`, momentum 0.1, eps 1e-5. */
+rvl_node *rvl__model_batch_norm(rvl_graph *g, rvl_node *x, const char *name, bool training, int bn_group);
+
+/** LayerNorm `name` over the last axis. */
+rvl_node *rvl__model_layer_norm(rvl_graph *g, rvl_node *x, const char *name, double eps);
+
+#endif /* RVL_MODEL_LAYERS_H */

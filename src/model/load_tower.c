@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file model/load_tower.c
+ * Encoder weights from a bundle ("visual.*", "text.*") or a plain weight file with torchvision's or Hugging Face's
+ * names. From a bundle, what shapes do not show (strides, heads, vocabulary) must agree too.
+ */
+#include "base/json.h"
+#include "base/str.h"
+#include "model/arch.h"
+#include "model/bundle.h"
+#include "model/load_keys.h"
+#include <stdio.h>
+
+static bool has_prefix(const rvl_safetensors *file, const char *prefix)
+{
+    for (int i = 0; i < rvl_safetensors_count(file); i++)
+        if (rvl_str_starts(rvl_safetensors_name(file, i), prefix))
+            return true;
+    return false;
+}
+
+static const char *file_prefix_find(const rvl_safetensors *file, const char *model_prefix)
+{
+    if (has_prefix(file, model_prefix))
+        return model_prefix;
+    if (rvl_str_equal(model_prefix, "text.") && has_prefix(file, "bert."))
+        return "bert.";
+    return "";
+}
+
+/** A scalar of the architecture for a message. */
+static void value_text(char out[48], const json_t *value)
+{
+    if (json_is_string(value))
+        snprintf(out, 48, "%.40s", json_string_value(value));
+    else if (json_is_boolean(value))
+        snprintf(out, 48, "%s", json_is_true(value) ? "true" : "false");
+    else if (json_is_number(value))
+        snprintf(out, 48, "%g", json_number_value(value));
+    else
+        snprintf(out, 48, "%s", value ? "another list" : "nothing");
+}
+
+/** Fields of one part that are not visible in shapes must be as configured, but those that training may choose. */
+static rvl_status part_compare(const json_t *ours, const json_t *theirs, const char *path, const char *part,
+                               rvl_error *err)
+{
+    static const char *const shown_by_shape[] = {"dropout", "pooling", "in_channels", "vocab_size", "max_positions"};
+    const char              *key;
+    json_t                  *value;
+
+    json_object_foreach((json_t *)ours, key, value)
+    {
+        bool skip = false;
+        char configured[48];
+        char found[48];
+
+        for (size_t i = 0; i < RVL_ARRAY_LEN(shown_by_shape); i++)
+            skip = skip || rvl_str_equal(key, shown_by_shape[i]);
+        if (skip || json_equal(value, json_object_get(theirs, key)))
+            continue;
+        value_text(configured, value);
+        value_text(found, json_object_get(theirs, key));
+        return rvl_fail(err, RVL_ERR_FORMAT, "cannot load '%s': '%s.%s' is %s there, but configured as %s", path, part,
+                        key, found, configured);
+    }
+    return RVL_OK;
+}
+
+static rvl_status tokenizer_compare(const rvl_tokenizer *ours, const rvl_tokenizer *theirs, const char *path,
+                                    rvl_error *err)
+{
+    if (!ours || !theirs)
+        return RVL_OK;
+    if (!rvl_str_equal(rvl_tokenizer_vocab(ours), rvl_tokenizer_vocab(theirs)) ||
+        rvl_tokenizer_get_opts(ours).lower_case != rvl_tokenizer_get_opts(theirs).lower_case)
+        return rvl_fail(err, RVL_ERR_FORMAT,
+                        "cannot load '%s': its tokenizer is not the configured one\n"
+                        "hint: use the vocabulary that the text tower was trained with",
+                        path);
+    return RVL_OK;
+}
+
+/** A bundle says how its tower was built: compare. */
+static rvl_status bundle_compare(const rvl_model *m, const rvl_safetensors *file, const char *path, const char *part,
+                                 rvl_error *err)
+{
+    const char *key = rvl_str_equal(part, "visual") ? "image" : "text";
+    rvl_model  *theirs = NULL;
+    json_t     *a = NULL;
+    json_t     *b = NULL;
+    rvl_status  st = rvl_model_new(&theirs, 0, err);
+
+    if (!st)
+        st = rvl__bundle_metadata_read(theirs, file, path, err);
+    if (st)
+        goto done;
+    a = rvl__arch_format(m);
+    b = rvl__arch_format(theirs);
+    if (!a || !b)
+        st = rvl_fail(err, RVL_ERR_NOMEM, "cannot load '%s': out of memory", path);
+    else if (!json_object_get(b, key))
+        st = rvl_fail(err, RVL_ERR_NOT_FOUND, "cannot load '%s': this bundle has no %s tower", path, key);
+    else
+        st = part_compare(json_object_get(a, key), json_object_get(b, key), path, key, err);
+    if (!st && rvl_str_equal(key, "text"))
+        st = tokenizer_compare(m->tokenizer, theirs->tokenizer, path, err);
+done:
+    json_decref(a);
+    json_decref(b);
+    rvl_model_free(theirs);
+    return st;
+}
+
+rvl_status rvl_model_load_tower(rvl_model *m, const char *path, const char *part, const char *allow_missing,
+                                rvl_load_report *report, rvl_error *err)
+{
+    bool             is_visual = rvl_str_equal(part, "visual");
+    rvl_key_map      map = {.model_prefix = is_visual ? "visual." : "text.", .allow_missing = allow_missing};
+    rvl_safetensors *file = NULL;
+    rvl_status       st;
+
+    if (report)
+        *report = (rvl_load_report){0};
+    if (!is_visual && !rvl_str_equal(part, "text"))
+        return rvl_fail(err, RVL_ERR_USAGE, "cannot load '%s': no tower is called '%s' (visual, text)", path, part);
+    if (is_visual ? !m->has_image : !m->has_text)
+        return rvl_fail(err, RVL_ERR_STATE, "cannot load '%s': the model has no %s tower", path, part);
+    st = rvl_safetensors_open(&file, path, err);
+    if (!st && rvl_safetensors_metadata(file, "rvl.format"))
+        st = bundle_compare(m, file, path, part, err);
+    if (!st) {
+        map.file_prefix = file_prefix_find(file, map.model_prefix);
+        map.old_norms = !is_visual;
+        st = rvl__load_keys(m, file, path, &map, report, err);
+    }
+    rvl_safetensors_close(file);
+    return st;
+}
