@@ -26,31 +26,31 @@ typedef struct {
 #define HINT_CONVERT "convert it to PNG without loss first"
 
 static const file_magic magics[] = {
-    { 0, 8, "\x89PNG\r\n\x1a\n", KIND_PNG, "PNG", "" },
-    { 0, 3, "\xff\xd8\xff", KIND_JPEG, "JPEG", "" },
-    { 0, 6, "\x93NUMPY", KIND_NPY, "NumPy", "" },
-    { 0, 4, "II*\0", KIND_OTHER, "a TIFF file", HINT_CONVERT },
-    { 0, 4, "MM\0*", KIND_OTHER, "a TIFF file", HINT_CONVERT },
-    { 0, 4, "II+\0", KIND_OTHER, "a BigTIFF file", HINT_CONVERT },
-    { 0, 4, "MM\0+", KIND_OTHER, "a BigTIFF file", HINT_CONVERT },
-    { 8, 4, "WEBP", KIND_OTHER, "a WebP file", HINT_CONVERT },
-    { 0, 4, "GIF8", KIND_OTHER, "a GIF file", HINT_CONVERT },
-    { 0, 2, "P1", KIND_OTHER, "a PBM file", HINT_CONVERT },
-    { 0, 2, "P2", KIND_OTHER, "a PGM file", HINT_CONVERT },
-    { 0, 2, "P3", KIND_OTHER, "a PPM file", HINT_CONVERT },
-    { 0, 2, "P4", KIND_OTHER, "a PBM file", HINT_CONVERT },
-    { 0, 2, "P5", KIND_OTHER, "a PGM file", HINT_CONVERT },
-    { 0, 2, "P6", KIND_OTHER, "a PPM file", HINT_CONVERT },
-    { 0, 8, "\0\0\0\x0cjP  ", KIND_OTHER, "a JPEG 2000 file", HINT_CONVERT },
-    { 0, 4, "\xff\x4f\xff\x51", KIND_OTHER, "a JPEG 2000 codestream", HINT_CONVERT },
-    { 4, 4, "ftyp", KIND_OTHER, "an HEIF, AVIF or MP4 file", HINT_CONVERT },
-    { 128, 4, "DICM", KIND_OTHER, "a DICOM file", "convert it to 16-bit PNG first, with its window applied" },
-    { 344, 4, "n+1\0", KIND_OTHER, "a NIfTI file", "save the voxels as .npy first" },
-    { 0, 2, "\x1f\x8b", KIND_OTHER, "a gzip file", "unpack it first" },
-    { 0, 4, "PK\x03\x04", KIND_OTHER, "a ZIP or npz archive", "save one array as .npy" },
-    { 0, 8, "\x89HDF\r\n\x1a\n", KIND_OTHER, "an HDF5 file", "save the voxels as .npy first" },
-    { 0, 4, "%PDF", KIND_OTHER, "a PDF file", "" },
-    { 0, 2, "BM", KIND_OTHER, "a BMP file", HINT_CONVERT },
+    {0, 8, "\x89PNG\r\n\x1a\n", KIND_PNG, "PNG", ""},
+    {0, 3, "\xff\xd8\xff", KIND_JPEG, "JPEG", ""},
+    {0, 6, "\x93NUMPY", KIND_NPY, "NumPy", ""},
+    {0, 4, "II*\0", KIND_OTHER, "a TIFF file", HINT_CONVERT},
+    {0, 4, "MM\0*", KIND_OTHER, "a TIFF file", HINT_CONVERT},
+    {0, 4, "II+\0", KIND_OTHER, "a BigTIFF file", HINT_CONVERT},
+    {0, 4, "MM\0+", KIND_OTHER, "a BigTIFF file", HINT_CONVERT},
+    {8, 4, "WEBP", KIND_OTHER, "a WebP file", HINT_CONVERT},
+    {0, 4, "GIF8", KIND_OTHER, "a GIF file", HINT_CONVERT},
+    {0, 2, "P1", KIND_OTHER, "a PBM file", HINT_CONVERT},
+    {0, 2, "P2", KIND_OTHER, "a PGM file", HINT_CONVERT},
+    {0, 2, "P3", KIND_OTHER, "a PPM file", HINT_CONVERT},
+    {0, 2, "P4", KIND_OTHER, "a PBM file", HINT_CONVERT},
+    {0, 2, "P5", KIND_OTHER, "a PGM file", HINT_CONVERT},
+    {0, 2, "P6", KIND_OTHER, "a PPM file", HINT_CONVERT},
+    {0, 8, "\0\0\0\x0cjP  ", KIND_OTHER, "a JPEG 2000 file", HINT_CONVERT},
+    {0, 4, "\xff\x4f\xff\x51", KIND_OTHER, "a JPEG 2000 codestream", HINT_CONVERT},
+    {4, 4, "ftyp", KIND_OTHER, "an HEIF, AVIF or MP4 file", HINT_CONVERT},
+    {128, 4, "DICM", KIND_OTHER, "a DICOM file", "convert it to 16-bit PNG first, with its window applied"},
+    {344, 4, "n+1\0", KIND_OTHER, "a NIfTI file", "save the voxels as .npy first"},
+    {0, 2, "\x1f\x8b", KIND_OTHER, "a gzip file", "unpack it first"},
+    {0, 4, "PK\x03\x04", KIND_OTHER, "a ZIP or npz archive", "save one array as .npy"},
+    {0, 8, "\x89HDF\r\n\x1a\n", KIND_OTHER, "an HDF5 file", "save the voxels as .npy first"},
+    {0, 4, "%PDF", KIND_OTHER, "a PDF file", ""},
+    {0, 2, "BM", KIND_OTHER, "a BMP file", HINT_CONVERT},
 };
 
 static const file_magic *magic_find(rvl_span file)
@@ -65,7 +65,7 @@ static const file_magic *magic_find(rvl_span file)
 
 static rvl_status refuse(rvl_span file, const file_magic *magic, const char *name, rvl_error *err)
 {
-    char first[3 * 8 + 1] = { 0 };
+    char first[3 * 8 + 1] = {0};
 
     if (magic)
         return rvl_fail(err, RVL_ERR_UNSUPPORTED, "cannot read image '%s': it is %s%s%s", name, magic->text,
@@ -132,8 +132,8 @@ static rvl_status npy_store(rvl_volume *v, const rvl_npy *a, const char *name, r
         case RVL_VOXEL_F32:
             if (isfinite(x) && fabs(x) > 3.4e38)
                 return rvl_fail(err, RVL_ERR_UNSUPPORTED,
-                                "cannot read image '%s': element %lld is %g, too large for a voxel", name,
-                                (long long)i, x);
+                                "cannot read image '%s': element %lld is %g, too large for a voxel", name, (long long)i,
+                                x);
             ((float *)v->voxels)[i] = (float)x;
             break;
         }
@@ -174,7 +174,7 @@ static rvl_status npy_to_volume(rvl_volume **out, const rvl_npy *a, const char *
 static rvl_status npy_decode(rvl_volume **out, rvl_span file, const char *name, const rvl_limits *limits,
                              rvl_error *err)
 {
-    rvl_npy    a = { 0 };
+    rvl_npy    a = {0};
     rvl_status status = rvl_npy_parse(&a, file.ptr, file.n_bytes, name, limits->max_file_bytes, err);
 
     if (!status)
@@ -185,7 +185,7 @@ static rvl_status npy_decode(rvl_volume **out, rvl_span file, const char *name, 
 
 static rvl_limits limits_fill(const rvl_limits *limits)
 {
-    rvl_limits l = limits ? *limits : (rvl_limits){ 0 };
+    rvl_limits l = limits ? *limits : (rvl_limits){0};
 
     if (l.max_voxels <= 0)
         l.max_voxels = (int64_t)256 << 20;
@@ -200,7 +200,7 @@ rvl_status rvl_image_parse(rvl_volume **out, const void *bytes, size_t n_bytes, 
                            const rvl_limits *limits, rvl_error *err)
 {
     rvl_limits l = limits_fill(limits);
-    rvl_span   file = { .ptr = bytes, .n_bytes = n_bytes };
+    rvl_span   file = {.ptr = bytes, .n_bytes = n_bytes};
 
     *out = NULL;
     if (n_bytes == 0)

@@ -68,8 +68,7 @@ static rvl_status samples_decode(tjhandle tj, rvl_volume *v, rvl_span file, int 
     return status;
 }
 
-rvl_status rvl__jpeg_decode(rvl_volume **out, rvl_span file, const char *name, const rvl_limits *limits,
-                            rvl_error *err)
+rvl_status rvl__jpeg_decode(rvl_volume **out, rvl_span file, const char *name, const rvl_limits *limits, rvl_error *err)
 {
     int         width = 0;
     int         height = 0;
@@ -106,8 +105,8 @@ rvl_status rvl_jpeg_encode(uint8_t **out, size_t *n_bytes, const uint8_t *gray, 
     *out = NULL;
     *n_bytes = 0;
     if (height < 1 || width < 1 || height > 65500 || width > 65500 || quality < 1 || quality > 100)
-        return rvl_fail(err, RVL_ERR_USAGE, "cannot write a JPEG of %lld x %lld pixels at quality %d",
-                        (long long)width, (long long)height, quality);
+        return rvl_fail(err, RVL_ERR_USAGE, "cannot write a JPEG of %lld x %lld pixels at quality %d", (long long)width,
+                        (long long)height, quality);
     unsigned long bound = tjBufSize((int)width, (int)height, TJSAMP_GRAY);
     unsigned long used = bound;
     tjhandle      tj = tjInitCompress();

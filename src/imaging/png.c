@@ -23,9 +23,9 @@ typedef struct {
     rvl_span     file;
     size_t       offset;
     rvl_volume  *volume;
-    png_bytep    raw;      /* one row, or the whole picture when interlaced */
+    png_bytep    raw; /* one row, or the whole picture when interlaced */
     size_t       row_bytes;
-    rvl_outfile *sink;     /* when writing */
+    rvl_outfile *sink;      /* when writing */
     char         text[128]; /* what libpng said */
     bool         truncated;
 } png_job;
@@ -146,8 +146,8 @@ static void picture_read(png_structp png, png_infop info, png_job *job)
     if (!rvl_mul_size(&raw_bytes, job->row_bytes, n_passes > 1 ? (size_t)height : 1))
         png_error(png, "too large");
     job->raw = rvl_alloc(raw_bytes);
-    if (!job->raw || rvl_volume_new(&job->volume, png_get_bit_depth(png, info) == 16 ? RVL_VOXEL_U16 : RVL_VOXEL_U8,
-                                    1, height, width, NULL))
+    if (!job->raw || rvl_volume_new(&job->volume, png_get_bit_depth(png, info) == 16 ? RVL_VOXEL_U16 : RVL_VOXEL_U8, 1,
+                                    height, width, NULL))
         png_error(png, "out of memory");
     if (n_passes > 1)
         memset(job->raw, 0, raw_bytes);
@@ -171,19 +171,18 @@ static bool picture_try(png_structp png, png_infop info, png_job *job, const rvl
     return true;
 }
 
-rvl_status rvl__png_decode(rvl_volume **out, rvl_span file, const char *name, const rvl_limits *limits,
-                           rvl_error *err)
+rvl_status rvl__png_decode(rvl_volume **out, rvl_span file, const char *name, const rvl_limits *limits, rvl_error *err)
 {
-    png_job job = { .file = file };
+    png_job job = {.file = file};
 
     *out = NULL;
     rvl_status status = header_check(file, name, limits, err);
     if (status)
         return status;
-    png_structp png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &job, on_error, on_warning, NULL, take_memory,
-                                               give_memory);
-    png_infop   info = png ? png_create_info_struct(png) : NULL;
-    bool        ok = info && picture_try(png, info, &job, limits);
+    png_structp png =
+        png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &job, on_error, on_warning, NULL, take_memory, give_memory);
+    png_infop info = png ? png_create_info_struct(png) : NULL;
+    bool      ok = info && picture_try(png, info, &job, limits);
 
     png_destroy_read_struct(&png, &info, NULL);
     rvl_free(job.raw);
@@ -242,7 +241,7 @@ static bool picture_write(png_structp png, png_infop info, png_job *job, const r
 
 rvl_status rvl_png_save(const rvl_volume *v, const char *path, rvl_error *err)
 {
-    png_job job = { 0 };
+    png_job job = {0};
 
     if (v->type != RVL_VOXEL_U8 && v->type != RVL_VOXEL_U16)
         return rvl_fail(err, RVL_ERR_UNSUPPORTED, "cannot write '%s': PNG holds 8 or 16 bit unsigned voxels only",

@@ -52,7 +52,7 @@ rvl_status rvl_volume_new(rvl_volume **out, rvl_voxel_type type, int64_t depth, 
     v->depth = depth;
     v->height = height;
     v->width = width;
-    v->spacing_mm = (rvl_vec3){ 1.0, 1.0, 1.0 };
+    v->spacing_mm = (rvl_vec3){1.0, 1.0, 1.0};
     for (int i = 0; i < 4; i++)
         v->voxel_to_world[i][i] = 1.0;
     *out = v;
@@ -82,7 +82,7 @@ double rvl_volume_at(const rvl_volume *v, int64_t i)
     return (double)((const float *)v->voxels)[i];
 }
 
-static const char *const modality_texts[] = { "unknown", "cxr", "ct", "mg" };
+static const char *const modality_texts[] = {"unknown", "cxr", "ct", "mg"};
 
 const char *rvl_modality_text(rvl_modality m)
 {
@@ -97,7 +97,7 @@ rvl_modality rvl_modality_parse(const char *text)
     return RVL_MODALITY_UNKNOWN;
 }
 
-static const char *const view_texts[] = { "unknown", "pa", "ap", "lateral", "cc", "mlo" };
+static const char *const view_texts[] = {"unknown", "pa", "ap", "lateral", "cc", "mlo"};
 
 const char *rvl_view_text(rvl_view v)
 {
@@ -111,9 +111,9 @@ rvl_view rvl_view_parse(const char *text)
         const char *text;
         rvl_view    view;
     } others[] = {
-        { "ap supine", RVL_VIEW_AP }, { "ap erect", RVL_VIEW_AP },           { "ap semi erect", RVL_VIEW_AP },
-        { "l", RVL_VIEW_LATERAL },    { "ll", RVL_VIEW_LATERAL },            { "rl", RVL_VIEW_LATERAL },
-        { "lat", RVL_VIEW_LATERAL },  { "left lateral", RVL_VIEW_LATERAL },  { "right lateral", RVL_VIEW_LATERAL },
+        {"ap supine", RVL_VIEW_AP}, {"ap erect", RVL_VIEW_AP},          {"ap semi erect", RVL_VIEW_AP},
+        {"l", RVL_VIEW_LATERAL},    {"ll", RVL_VIEW_LATERAL},           {"rl", RVL_VIEW_LATERAL},
+        {"lat", RVL_VIEW_LATERAL},  {"left lateral", RVL_VIEW_LATERAL}, {"right lateral", RVL_VIEW_LATERAL},
     };
 
     for (size_t i = 1; text && i < RVL_ARRAY_LEN(view_texts); i++)
