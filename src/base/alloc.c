@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/banned.h"
+
 typedef struct {
     size_t n_bytes;
     size_t offset; /* from the start of the malloc block to the caller's bytes */

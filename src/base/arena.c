@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "base/banned.h"
+
 #define CHUNK_BYTES ((size_t)64 * 1024)
 
 typedef struct chunk {

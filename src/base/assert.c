@@ -8,6 +8,8 @@
 
 #include <stdlib.h>
 
+#include "base/banned.h"
+
 void rvl_assert_failed(const char *what, const char *file, int line)
 {
     rvl_log(RVL_LOG_ERROR, "internal error, please report: %s:%d: '%s' is false", file, line, what);

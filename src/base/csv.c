@@ -10,6 +10,8 @@
 #include <csv.h>
 #include <string.h>
 
+#include "base/banned.h"
+
 #define CSV_DEFAULT_BYTES_MAX ((size_t)1 << 30)
 #define CSV_COLUMNS_MAX 4096
 #define HINT_DISTANCE_MAX 3

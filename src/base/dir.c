@@ -16,6 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/banned.h"
+
 #define REMOVE_DEPTH_MAX 64
 
 bool rvl_path_exists(const char *path)

@@ -16,6 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/banned.h"
+
 #define OUTFILE_BUFFER_BYTES ((size_t)64 * 1024)
 #define READ_STEP_BYTES ((size_t)64 * 1024)
 

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "base/banned.h"
+
 static const char style[] =
     ":root{color-scheme:light dark;--bg:#fff;--fg:#1b1f24;--muted:#5d6670;--line:#d9dee3;--soft:#f4f6f8;--s0:#1f6feb;"
     "--s1:#d1570a;--s2:#1a7f37;--s3:#a333c8;--s4:#b42318;--s5:#0e7c86}\n"

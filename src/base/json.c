@@ -11,6 +11,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/banned.h"
+
 #define JSON_BYTES_MAX ((size_t)256 * 1024 * 1024)
 #define JSON_DEPTH_MAX 128
 

@@ -5,6 +5,7 @@
  */
 #include "base/log.h"
 #include "base/stderr_line.h"
+#include "base/str.h"
 #include "base/util.h"
 
 #include <errno.h>
@@ -13,6 +14,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "base/banned.h"
 
 #define LINE_BYTES 2048
 #define WIPE "\r\033[K"
@@ -76,10 +79,10 @@ void rvl_log_set_json(bool json)
     atomic_store(&log_json, json);
 }
 
-/** JSON string body of `text`, cut to fit. */
+/** JSON string body of `text`, cut to fit; a byte that is no UTF-8 becomes a question mark. */
 static void json_escape(char *out, size_t n_out, const char *text)
 {
-    size_t n = 0;
+    size_t n = 0, bad;
 
     for (const char *p = text; *p && n + 7 < n_out; p++) {
         unsigned char c = (unsigned char)*p;
@@ -92,6 +95,8 @@ static void json_escape(char *out, size_t n_out, const char *text)
         else
             out[n++] = *p;
     }
+    while (!rvl_utf8_valid(out, n, &bad))
+        out[bad] = '?';
     out[n] = '\0';
 }
 

@@ -7,6 +7,8 @@
 
 #include <math.h>
 
+#include "base/banned.h"
+
 #define WIDTH 640.0
 #define TOP 36.0
 #define LEFT 66.0
@@ -17,6 +19,7 @@
 #define LEGEND_COLUMNS 3
 #define N_COLOURS 6
 #define TICKS_WANTED 5.0
+#define VALUE_MAX 1e300 /* wider axes would overflow */
 
 typedef struct {
     double low, high, step;
@@ -30,6 +33,8 @@ static axis axis_make(double low, double high)
         low = 0;
         high = 1;
     }
+    low = fmax(low, -VALUE_MAX);
+    high = fmin(high, VALUE_MAX);
     if (high - low <= 1e-12 * fmax(fabs(low), fabs(high)) || high == low) {
         double pad = low != 0 ? fabs(low) * 0.1 : 0.5;
         low -= pad;
@@ -138,11 +143,12 @@ static void series_draw(rvl_str *s, const rvl_plot *plot, int j, const axis *ax,
             pen_down = false;
             continue;
         }
+        x = fmin(fmax(x, ax->low), ax->high);
         y = fmin(fmax(y, ay->low), ay->high);
         rvl_str_addf(s, "%s%.2f %.2f", pen_down ? "L" : "M", x_pixel(ax, x), y_pixel(ay, y));
-        bool alone = !pen_down && (i + 1 == plot->n_points[j] || !isfinite(plot->y[j][i + 1]));
-        if (alone)
-            rvl_str_add(s, "h0.01"); /* a round cap shows a single point */
+        bool last = i + 1 == plot->n_points[j] || !isfinite(plot->x[j][i + 1]) || !isfinite(plot->y[j][i + 1]);
+        if (!pen_down && last)
+            rvl_str_add(s, "h0.01"); /* a round cap shows a point alone */
         pen_down = true;
     }
     rvl_str_add(s, "\"/>\n");

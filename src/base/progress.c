@@ -15,6 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/banned.h"
+
 #define BAR_DELAY_S 1.0
 #define BAR_STEP_S 0.2
 #define LINE_STEP_S 30.0

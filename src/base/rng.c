@@ -9,6 +9,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/banned.h"
+
 #define PHILOX_M0 0xD2511F53u
 #define PHILOX_M1 0xCD9E8D57u
 #define PHILOX_W0 0x9E3779B9u

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/banned.h"
+
 const char *rvl_status_text(rvl_status status)
 {
     static const char *const texts[] = {

@@ -14,6 +14,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/banned.h"
+
 /** Room for `n_more` bytes and a NUL. */
 static bool str_reserve(rvl_str *s, size_t n_more)
 {

@@ -20,6 +20,8 @@
 #define XXH_STATIC_LINKING_ONLY
 #include <xxhash.h>
 
+#include "base/banned.h"
+
 struct rvl_hasher {
     XXH3_state_t state;
 };

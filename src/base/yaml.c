@@ -11,6 +11,8 @@
 #include <string.h>
 #include <yaml.h>
 
+#include "base/banned.h"
+
 #define YAML_BYTES_MAX ((size_t)1024 * 1024)
 #define YAML_DEPTH_MAX 32
 

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "base/banned.h"
+
 #define HINT_DISTANCE_MAX 3
 
 const rvl_yaml *rvl_yaml_get(const rvl_yaml *map, const char *key)

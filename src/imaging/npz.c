@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file imaging/npz.c
+ * Members of .npz archives, by libzip.
+ */
+#include "base/alloc.h"
+#include "base/str.h"
+#include "imaging/npy.h"
+#include <string.h>
+#include <zip.h>
+
+static rvl_status read_member(rvl_npy *out, zip_t *z, const char *path, const char *member, size_t max_bytes,
+                              rvl_error *err)
+{
+    rvl_str     name = {0};
+    zip_stat_t  stat;
+    zip_file_t *f = NULL;
+    uint8_t    *bytes = NULL;
+    rvl_status  st = RVL_OK;
+
+    rvl_str_addf(&name, "%s.npy", member);
+    if (name.failed)
+        return rvl_fail(err, RVL_ERR_NOMEM, "out of memory");
+    zip_stat_init(&stat);
+    if (zip_stat(z, name.ptr, 0, &stat) != 0 || !(stat.valid & ZIP_STAT_SIZE))
+        st = rvl_fail(err, RVL_ERR_NOT_FOUND, "'%s' has no array '%s'", path, member);
+    else if (max_bytes > 0 && stat.size > max_bytes + 70000)
+        st = rvl_fail(err, RVL_ERR_LIMIT, "array '%s' of '%s' has %llu bytes, more than the limit of %zu", member, path,
+                      (unsigned long long)stat.size, max_bytes);
+    if (!st) {
+        bytes = rvl_alloc(stat.size + 1);
+        if (!bytes)
+            st = rvl_fail(err, RVL_ERR_NOMEM, "out of memory for '%s' (%llu bytes)", member,
+                          (unsigned long long)stat.size);
+    }
+    if (!st) {
+        f = zip_fopen(z, name.ptr, 0);
+        /* reading one byte more than announced makes libzip check the CRC at the end */
+        if (!f || zip_fread(f, bytes, stat.size + 1) != (zip_int64_t)stat.size)
+            st = rvl_fail(err, RVL_ERR_FORMAT, "array '%s' of '%s' is damaged", member, path);
+    }
+    if (!st)
+        st = rvl_npy_parse(out, bytes, stat.size, name.ptr, max_bytes, err);
+    if (f)
+        zip_fclose(f);
+    rvl_free(bytes);
+    rvl_str_free(&name);
+    return st;
+}
+
+rvl_status rvl_npz_load(rvl_npy *out, const char *path, const char *member, size_t max_bytes, rvl_error *err)
+{
+    int    why = 0;
+    zip_t *z = zip_open(path, ZIP_RDONLY | ZIP_CHECKCONS, &why);
+
+    memset(out, 0, sizeof *out);
+    if (!z)
+        return rvl_fail(err,
+                        why == ZIP_ER_NOENT  ? RVL_ERR_NOT_FOUND
+                        : why == ZIP_ER_OPEN ? RVL_ERR_IO
+                                             : RVL_ERR_FORMAT,
+                        "cannot open '%s' as an npz archive (libzip error %d)", path, why);
+    rvl_status st = read_member(out, z, path, member, max_bytes, err);
+    zip_discard(z);
+    return st;
+}

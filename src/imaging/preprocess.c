@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file imaging/preprocess.c
+ * Window, antialiased resize, padding; pack codes and back.
+ *
+ * The resize is a separable triangle filter whose support grows with the shrink factor (as Pillow's antialiased
+ * BILINEAR), over voxel centres, with f64 sums; growing an image is plain bilinear interpolation.
+ */
+#include "imaging/preprocess.h"
+#include "base/alloc.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+rvl_preprocess rvl_preprocess_default(rvl_modality modality, int64_t height, int64_t width)
+{
+    rvl_preprocess p = {.modality = modality,
+                        .depth = 1,
+                        .height = height,
+                        .width = width,
+                        .window = RVL_WINDOW_ROBUST,
+                        .window_a = 0.5,
+                        .window_b = 99.5,
+                        .out_low = -1,
+                        .out_high = 1,
+                        .bits = 8};
+    if (modality == RVL_MODALITY_CT) {
+        p.window = RVL_WINDOW_FIXED;
+        p.window_a = -1000;
+        p.window_b = 200;
+        p.bits = 16;
+    }
+    if (modality == RVL_MODALITY_CXR)
+        memcpy(p.body_part, "chest", 6);
+    return p;
+}
+
+static rvl_status check_kind(const rvl_preprocess *spec, const rvl_volume *v, rvl_error *err)
+{
+    if (spec->modality != RVL_MODALITY_UNKNOWN && v->modality != RVL_MODALITY_UNKNOWN && spec->modality != v->modality)
+        return rvl_fail(err, RVL_ERR_UNSUPPORTED,
+                        "the image is of modality '%s', the model was made for '%s'\nhint: --force goes on anyway",
+                        rvl_modality_text(v->modality), rvl_modality_text(spec->modality));
+    if (spec->view != RVL_VIEW_UNKNOWN && v->view != RVL_VIEW_UNKNOWN && spec->view != v->view)
+        return rvl_fail(err, RVL_ERR_UNSUPPORTED,
+                        "the image is a %s view, the model was made for %s\nhint: --force goes on anyway",
+                        rvl_view_text(v->view), rvl_view_text(spec->view));
+    if (spec->body_part[0] && v->body_part[0] && strcmp(spec->body_part, v->body_part) != 0)
+        return rvl_fail(err, RVL_ERR_UNSUPPORTED,
+                        "the image shows body part '%s', the model was made for '%s'\nhint: --force goes on anyway",
+                        v->body_part, spec->body_part);
+    return RVL_OK;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a;
+    double y = *(const double *)b;
+    return x < y ? -1 : x > y ? 1 : 0;
+}
+
+/* Percentiles of a regular sample of at most 65,536 voxels. */
+static rvl_status robust_window(double *low, double *high, const rvl_preprocess *spec, const rvl_volume *v,
+                                rvl_error *err)
+{
+    enum { MAX_SAMPLE = 65536 };
+    const int64_t count = v->depth * v->height * v->width;
+    const int64_t stride = (count + MAX_SAMPLE - 1) / MAX_SAMPLE;
+    const int64_t n = (count + stride - 1) / stride;
+    double       *sample = rvl_alloc_array((size_t)n, sizeof *sample);
+
+    if (!sample)
+        return rvl_fail(err, RVL_ERR_NOMEM, "out of memory for the window");
+    for (int64_t i = 0; i < n; i++)
+        sample[i] = rvl_volume_at(v, i * stride);
+    qsort(sample, (size_t)n, sizeof *sample, by_value);
+    *low = sample[(int64_t)floor(spec->window_a / 100 * (double)(n - 1) + 0.5)];
+    *high = sample[(int64_t)floor(spec->window_b / 100 * (double)(n - 1) + 0.5)];
+    if (!(*high > *low)) { /* nearly binary images: most voxels share one value */
+        *low = sample[0];
+        *high = sample[n - 1];
+    }
+    rvl_free(sample);
+    return RVL_OK;
+}
+
+static rvl_status find_window(double *low, double *high, const rvl_preprocess *spec, const rvl_volume *v,
+                              rvl_error *err)
+{
+    switch (spec->window) {
+    case RVL_WINDOW_FIXED:
+        *low = spec->window_a;
+        *high = spec->window_b;
+        return RVL_OK;
+    case RVL_WINDOW_RANGE:
+        *low = v->type == RVL_VOXEL_I16 ? -32768 : 0;
+        *high = v->type == RVL_VOXEL_U8 ? 255 : v->type == RVL_VOXEL_U16 ? 65535 : v->type == RVL_VOXEL_I16 ? 32767 : 1;
+        return RVL_OK;
+    default:
+        return robust_window(low, high, spec, v, err);
+    }
+}
+
+/* One axis of the resize: for output i, `n_taps` weights from source index first[i]. */
+typedef struct {
+    int64_t  n_out, n_taps;
+    int64_t *first;
+    double  *weight; /* n_out * n_taps */
+} axis;
+
+static void axis_fini(axis *a)
+{
+    rvl_free(a->first);
+    rvl_free(a->weight);
+}
+
+static rvl_status axis_init(axis *a, int64_t n_in, int64_t n_out, double scale, rvl_error *err)
+{
+    const double stretch = scale < 1 ? 1 / scale : 1; /* filter half-width in source voxels */
+    a->n_out = n_out;
+    a->n_taps = (int64_t)ceil(stretch) * 2 + 1;
+    a->first = rvl_alloc_array((size_t)n_out, sizeof *a->first);
+    a->weight = rvl_alloc_array((size_t)(n_out * a->n_taps), sizeof *a->weight);
+    if (!a->first || !a->weight)
+        return rvl_fail(err, RVL_ERR_NOMEM, "out of memory for the resize");
+    for (int64_t i = 0; i < n_out; i++) {
+        double  centre = ((double)i + 0.5) / scale;
+        int64_t first = (int64_t)floor(centre - stretch + 0.5);
+        double  sum = 0;
+        if (first < 0)
+            first = 0;
+        a->first[i] = first;
+        for (int64_t t = 0; t < a->n_taps; t++) {
+            double at = fabs(((double)(first + t) + 0.5 - centre) / stretch);
+            double w = first + t < n_in && at < 1 ? 1 - at : 0;
+            a->weight[i * a->n_taps + t] = w;
+            sum += w;
+        }
+        for (int64_t t = 0; t < a->n_taps; t++)
+            a->weight[i * a->n_taps + t] /= sum;
+    }
+    return RVL_OK;
+}
+
+typedef struct {
+    double low, high;
+    bool   has_bad; /* NaN or Inf met */
+} window;
+
+static double windowed(window *w, double x)
+{
+    if (!isfinite(x)) {
+        w->has_bad = true;
+        return 0;
+    }
+    if (!(w->high > w->low))
+        return 0;
+    x = (x - w->low) / (w->high - w->low);
+    return x < 0 ? 0 : x > 1 ? 1 : x;
+}
+
+/* Row y of the source, windowed to 0..1, resized along x. */
+static void resize_row(double *out, double *source_row, const axis *ax, const rvl_volume *v, window *w, int64_t y)
+{
+    for (int64_t x = 0; x < v->width; x++)
+        source_row[x] = windowed(w, rvl_volume_at(v, y * v->width + x));
+    for (int64_t i = 0; i < ax->n_out; i++) {
+        double sum = 0;
+        for (int64_t t = 0; t < ax->n_taps; t++) {
+            double wt = ax->weight[i * ax->n_taps + t];
+            if (wt != 0)
+                sum += wt * source_row[ax->first[i] + t];
+        }
+        out[i] = sum;
+    }
+}
+
+/* Slice 0 resized to (ay->n_out, ax->n_out), values 0..1, into `out`. Source rows are visited once, in order. */
+static rvl_status resize(double *out, const axis *ay, const axis *ax, const rvl_volume *v, window *w, rvl_error *err)
+{
+    double *source_row = rvl_alloc_array((size_t)v->width, sizeof *source_row);
+    double *row = rvl_alloc_array((size_t)ax->n_out, sizeof *row);
+
+    if (!source_row || !row) {
+        rvl_free(source_row);
+        rvl_free(row);
+        return rvl_fail(err, RVL_ERR_NOMEM, "out of memory for the resize");
+    }
+    memset(out, 0, (size_t)(ay->n_out * ax->n_out) * sizeof *out);
+    int64_t active = 0; /* outputs before this one need no further rows */
+    for (int64_t y = 0; y < v->height; y++) {
+        resize_row(row, source_row, ax, v, w, y);
+        while (active < ay->n_out && ay->first[active] + ay->n_taps <= y)
+            active++;
+        for (int64_t i = active; i < ay->n_out && ay->first[i] <= y; i++) {
+            double wt = ay->weight[i * ay->n_taps + (y - ay->first[i])];
+            if (wt == 0)
+                continue;
+            for (int64_t x = 0; x < ax->n_out; x++)
+                out[i * ax->n_out + x] += wt * row[x];
+        }
+    }
+    rvl_free(source_row);
+    rvl_free(row);
+    return RVL_OK;
+}
+
+rvl_grid_map rvl_preprocess_map(const rvl_preprocess *spec, int64_t height, int64_t width)
+{
+    double       sy = (double)spec->height / (double)height;
+    double       sx = (double)spec->width / (double)width;
+    rvl_grid_map m = {.scale = sy < sx ? sy : sx};
+    int64_t      h = (int64_t)floor((double)height * m.scale + 0.5);
+    int64_t      w = (int64_t)floor((double)width * m.scale + 0.5);
+    h = h < 1 ? 1 : h > spec->height ? spec->height : h;
+    w = w < 1 ? 1 : w > spec->width ? spec->width : w;
+    m.offset_y = (double)((spec->height - h) / 2);
+    m.offset_x = (double)((spec->width - w) / 2);
+    return m;
+}
+
+static void store(void *codes, const rvl_preprocess *spec, const double *image, int64_t h, int64_t w, rvl_grid_map map)
+{
+    const double  max = spec->bits == 16 ? 65535 : 255;
+    const int64_t y0 = (int64_t)map.offset_y;
+    const int64_t x0 = (int64_t)map.offset_x;
+
+    memset(codes, 0, (size_t)(spec->height * spec->width) * (spec->bits == 16 ? 2 : 1));
+    for (int64_t y = 0; y < h; y++) {
+        for (int64_t x = 0; x < w; x++) {
+            double  code = floor(image[y * w + x] * max + 0.5);
+            int64_t at = (y0 + y) * spec->width + x0 + x;
+            if (spec->bits == 16)
+                ((uint16_t *)codes)[at] = (uint16_t)code;
+            else
+                ((uint8_t *)codes)[at] = (uint8_t)code;
+        }
+    }
+}
+
+static rvl_status check_spec(const rvl_preprocess *spec, const rvl_volume *v, rvl_error *err)
+{
+    if (spec->depth != 1 || v->depth != 1)
+        return rvl_fail(err, RVL_ERR_SHAPE, "an image of %lld slices does not fit a model of %lld", (long long)v->depth,
+                        (long long)spec->depth);
+    if (spec->height < 1 || spec->width < 1 || (spec->bits != 8 && spec->bits != 16))
+        return rvl_fail(err, RVL_ERR_SHAPE, "preprocessing to %lld x %lld at %d bits is not possible",
+                        (long long)spec->height, (long long)spec->width, spec->bits);
+    return RVL_OK;
+}
+
+rvl_status rvl_preprocess_codes(void *out, const rvl_preprocess *spec, const rvl_volume *v, bool forced, bool *is_flat,
+                                rvl_error *err)
+{
+    window     w = {0};
+    axis       ay = {0};
+    axis       ax = {0};
+    double    *image = NULL;
+    rvl_status st = check_spec(spec, v, err);
+
+    if (!st && !forced)
+        st = check_kind(spec, v, err);
+    if (!st)
+        st = find_window(&w.low, &w.high, spec, v, err);
+    if (st)
+        return st;
+    rvl_grid_map map = rvl_preprocess_map(spec, v->height, v->width);
+    int64_t      h = spec->height - 2 * (int64_t)map.offset_y;
+    int64_t      width = spec->width - 2 * (int64_t)map.offset_x;
+    int64_t      exact_h = (int64_t)floor((double)v->height * map.scale + 0.5);
+    int64_t      exact_w = (int64_t)floor((double)v->width * map.scale + 0.5);
+    h = exact_h < 1 ? 1 : exact_h < h ? exact_h : h;
+    width = exact_w < 1 ? 1 : exact_w < width ? exact_w : width;
+    st = axis_init(&ay, v->height, h, (double)h / (double)v->height, err);
+    if (!st)
+        st = axis_init(&ax, v->width, width, (double)width / (double)v->width, err);
+    if (!st) {
+        image = rvl_alloc_array((size_t)(h * width), sizeof *image);
+        st = image ? resize(image, &ay, &ax, v, &w, err) : rvl_fail(err, RVL_ERR_NOMEM, "out of memory for the resize");
+    }
+    if (!st && w.has_bad)
+        st = rvl_fail(err, RVL_ERR_NUMERIC, "the image holds NaN or Inf");
+    if (!st)
+        store(out, spec, image, h, width, map);
+    if (is_flat)
+        *is_flat = !(w.high > w.low);
+    rvl_free(image);
+    axis_fini(&ay);
+    axis_fini(&ax);
+    return st;
+}
+
+void rvl_preprocess_decode(float *out, const rvl_preprocess *spec, const void *codes, int64_t n)
+{
+    const double max = spec->bits == 16 ? 65535 : 255;
+    const double step = (spec->out_high - spec->out_low) / max;
+    if (spec->bits == 16)
+        for (int64_t i = 0; i < n; i++)
+            out[i] = (float)(((const uint16_t *)codes)[i] * step + spec->out_low);
+    else
+        for (int64_t i = 0; i < n; i++)
+            out[i] = (float)(((const uint8_t *)codes)[i] * step + spec->out_low);
+}
+
+rvl_status rvl_preprocess_apply(float *out, const rvl_preprocess *spec, const rvl_volume *v, bool forced, bool *is_flat,
+                                rvl_error *err)
+{
+    const int64_t n = spec->height * spec->width;
+    void         *codes = n > 0 ? rvl_alloc_array((size_t)n, spec->bits == 16 ? 2 : 1) : NULL;
+    rvl_status    st = codes ? rvl_preprocess_codes(codes, spec, v, forced, is_flat, err)
+                             : rvl_fail(err, RVL_ERR_NOMEM, "out of memory for an image of %lld x %lld",
+                                        (long long)spec->height, (long long)spec->width);
+    if (!st)
+        rvl_preprocess_decode(out, spec, codes, n);
+    rvl_free(codes);
+    return st;
+}

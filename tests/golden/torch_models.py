@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ResNet and BERT in plain torch.nn, written after torchvision's resnet.py and Hugging Face's modeling_bert.py: same
+names of weights, same order of operations. The reference for src/model."""
+import math
+
+import torch
+from torch import nn
+import torch.nn.functional as F
+
+CONV = {2: nn.Conv2d, 3: nn.Conv3d}
+NORM = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
+POOL = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
+
+
+class Block(nn.Module):
+    def __init__(self, dim, n_in, planes, stride, bottleneck):
+        super().__init__()
+        conv, norm = CONV[dim], NORM[dim]
+        n_out = planes * 4 if bottleneck else planes
+        self.bottleneck = bottleneck
+        if bottleneck:
+            self.conv1 = conv(n_in, planes, 1, bias=False)
+            self.bn1 = norm(planes)
+            self.conv2 = conv(planes, planes, 3, stride=stride, padding=1, bias=False)
+            self.bn2 = norm(planes)
+            self.conv3 = conv(planes, n_out, 1, bias=False)
+            self.bn3 = norm(n_out)
+        else:
+            self.conv1 = conv(n_in, planes, 3, stride=stride, padding=1, bias=False)
+            self.bn1 = norm(planes)
+            self.conv2 = conv(planes, planes, 3, padding=1, bias=False)
+            self.bn2 = norm(planes)
+        self.downsample = None
+        if stride != 1 or n_in != n_out:
+            self.downsample = nn.Sequential(conv(n_in, n_out, 1, stride=stride, bias=False), norm(n_out))
+
+    def forward(self, x):
+        y = F.relu(self.bn1(self.conv1(x)))
+        y = self.bn2(self.conv2(y))
+        if self.bottleneck:
+            y = self.bn3(self.conv3(F.relu(y)))
+        return F.relu(y + (x if self.downsample is None else self.downsample(x)))
+
+
+class ResNet(nn.Module):
+    """features() keeps each stage's map; forward gives the pooled features."""
+
+    def __init__(self, width, blocks, bottleneck=False, stem=(7, 2, True), n_in=3, dim=2):
+        super().__init__()
+        kernel, stride, pool = stem
+        self.conv1 = CONV[dim](n_in, width, kernel, stride=stride, padding=(kernel - 1) // 2, bias=False)
+        self.bn1 = NORM[dim](width)
+        self.maxpool = POOL[dim](3, 2, 1) if pool else nn.Identity()
+        self.stages, n = [], width
+        for i, n_blocks in enumerate(blocks):
+            planes, stage = width << i, []
+            for j in range(n_blocks):
+                stage.append(Block(dim, n, planes, 2 if i and not j else 1, bottleneck))
+                n = planes * 4 if bottleneck else planes
+            if stage:
+                setattr(self, "layer%d" % (i + 1), nn.Sequential(*stage))
+                self.stages.append("layer%d" % (i + 1))
+        self.n_features = n
+
+    def features(self, x):
+        x, maps = self.maxpool(F.relu(self.bn1(self.conv1(x)))), []
+        for stage in self.stages:
+            x = getattr(self, stage)(x)
+            maps.append(x)
+        return maps
+
+    def forward(self, x):
+        return self.features(x)[-1].flatten(2).mean(2)
+
+
+def named(**modules):
+    m = nn.Module()
+    for name, child in modules.items():
+        setattr(m, name, child)
+    return m
+
+
+class Bert(nn.Module):
+    def __init__(self, vocab, hidden, layers, heads, intermediate, positions, types=2, eps=1e-12):
+        super().__init__()
+        self.heads = heads
+        self.embeddings = named(word_embeddings=nn.Embedding(vocab, hidden, padding_idx=0),
+                                position_embeddings=nn.Embedding(positions, hidden),
+                                token_type_embeddings=nn.Embedding(types, hidden), LayerNorm=nn.LayerNorm(hidden, eps))
+        linear = nn.Linear
+        self.encoder = named(layer=nn.ModuleList([
+            named(attention=named(self=named(query=linear(hidden, hidden), key=linear(hidden, hidden),
+                                             value=linear(hidden, hidden)),
+                                  output=named(dense=linear(hidden, hidden), LayerNorm=nn.LayerNorm(hidden, eps))),
+                  intermediate=named(dense=linear(hidden, intermediate)),
+                  output=named(dense=linear(intermediate, hidden), LayerNorm=nn.LayerNorm(hidden, eps)))
+            for _ in range(layers)]))
+
+    def attention(self, a, x, bias):
+        n, t, e = x.shape
+
+        def split(y):
+            return y.view(n, t, self.heads, e // self.heads).transpose(1, 2)
+
+        q, k, v = split(a.query(x)), split(a.key(x)), split(a.value(x))
+        p = torch.softmax(q @ k.transpose(2, 3) / math.sqrt(e // self.heads) + bias, dim=-1)
+        return (p @ v).transpose(1, 2).reshape(n, t, e)
+
+    def forward(self, ids, mask):
+        """(N, T) ids and mask -> tokens (N, T, E)."""
+        bias = ((1.0 - mask) * torch.finfo(mask.dtype).min)[:, None, None, :]
+        emb = self.embeddings
+        x = emb.word_embeddings(ids) + emb.token_type_embeddings(torch.zeros_like(ids))
+        x = emb.LayerNorm(x + emb.position_embeddings(torch.arange(ids.shape[1])))
+        for layer in self.encoder.layer:
+            a = layer.attention
+            x = a.output.LayerNorm(a.output.dense(self.attention(getattr(a, "self"), x, bias)) + x)
+            h = F.gelu(layer.intermediate.dense(x))
+            x = layer.output.LayerNorm(layer.output.dense(h) + x)
+        return x
+
+
+def pool(tokens, mask, how):
+    if how == "cls":
+        return tokens[:, 0]
+    return (tokens * mask[:, :, None]).sum(1) / mask.sum(1, keepdim=True)
+
+
+def length_mask(lengths, n_tok):
+    return torch.tensor([[1.0 if i < n else 0.0 for i in range(n_tok)] for n in lengths], dtype=torch.float64)
+
+
+def info_nce(logits):
+    target = torch.arange(logits.shape[0])
+    return (F.cross_entropy(logits, target) + F.cross_entropy(logits.t(), target)) / 2
