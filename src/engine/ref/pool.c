@@ -35,49 +35,27 @@ static geometry geometry_of(const rvl_buf *x, const rvl_buf *y, const rvl_pool_a
     return g;
 }
 
-/* A box of positions, from `low` to before `high`. */
+/* Positions of one axis, from `low` to before `high`. */
 typedef struct {
-    int64_t low[3], high[3];
-} box;
-
-static void place_of(int64_t at[3], const int64_t extent[3], int64_t i)
-{
-    at[2] = i % extent[2];
-    at[1] = i / extent[2] % extent[1];
-    at[0] = i / (extent[2] * extent[1]);
-}
+    int64_t low, high;
+} span;
 
 /* Input positions inside the window of output position i. */
-static box window_of(const geometry *g, int64_t i)
+static span window_of(const geometry *g, int axis, int64_t i)
 {
-    int64_t at[3];
-    box     w;
+    const int64_t start = i * g->stride[axis] - g->pad[axis];
 
-    place_of(at, g->out, i);
-    for (int a = 0; a < 3; a++) {
-        const int64_t start = at[a] * g->stride[a] - g->pad[a];
-
-        w.low[a] = start < 0 ? 0 : start;
-        w.high[a] = rvl_ref_min(start + g->kernel[a], g->in[a]);
-    }
-    return w;
+    return (span){start < 0 ? 0 : start, rvl_ref_min(start + g->kernel[axis], g->in[axis])};
 }
 
-/* Output positions whose windows cover input position i. */
-static box windows_over(const geometry *g, int64_t i)
+/* Output positions whose windows cover input position i, given those over an earlier position ({0, 0} at first). */
+static span windows_over(const geometry *g, int axis, int64_t i, span s)
 {
-    int64_t at[3];
-    box     w;
-
-    place_of(at, g->in, i);
-    for (int a = 0; a < 3; a++) {
-        const int64_t last = at[a] + g->pad[a];
-        const int64_t first = last - g->kernel[a] + 1;
-
-        w.low[a] = first <= 0 ? 0 : (first + g->stride[a] - 1) / g->stride[a];
-        w.high[a] = rvl_ref_min(last / g->stride[a] + 1, g->out[a]);
-    }
-    return w;
+    while (s.low < g->out[axis] && s.low * g->stride[axis] - g->pad[axis] + g->kernel[axis] <= i)
+        s.low++;
+    while (s.high < g->out[axis] && s.high * g->stride[axis] - g->pad[axis] <= i)
+        s.high++;
+    return s;
 }
 
 #define RVL_REF_FILE "engine/ref/pool.inc"
