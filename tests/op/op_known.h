@@ -130,9 +130,21 @@ static void known_nan(void)
     known_expect("max-pool keeps a NaN", isnan(pooled[0].d[0]), 1.0);
 }
 
+static void known_ties(void)
+{
+    const op_shape plane = {3, {1, 1, 4}}, one = {3, {1, 1, 1}};
+    value          x = value_new(&plane), pooled[2] = {value_new(&one), value_new(&one)};
+
+    x.d[0] = -1.0;
+    pooled[1].is_ids = true;
+    known_run(RVL_OP_MAX_POOL, (rvl_op_attr){.pool = {{4}, {4}, {0}}}, 1, &x, 2, pooled);
+    known_expect("max-pool takes the first of equal maxima", pooled[1].d[0], 1.0);
+}
+
 static void check_known_values(void)
 {
     pool_used = 0;
+    known_ties();
     known_rows();
     known_losses();
     known_bad_ids();

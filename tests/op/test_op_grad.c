@@ -13,7 +13,7 @@
 #define MAX_ERROR 1e-6
 #define STEP 1e-5
 #define MAX_CHECKED 97 /* elements of one input that are varied, spread over it */
-#define MAX_COUNT (1 << 14)
+#define MAX_COUNT (1 << 15)
 
 static const char *program;
 static int         n_passed, n_failed;
