@@ -146,20 +146,54 @@ static void concat_rule(rvl_node *y, rvl_node *dy)
     }
 }
 
+/** Gradient of the first input of the ops that differentiate by nothing else. */
+static rvl_node *first_input_grad(rvl_node *y, rvl_node *dy)
+{
+    rvl_node *x = y->in[0];
+
+    switch (y->op) {
+    case RVL_OP_MAX_POOL:
+        return bwd(y, RVL_OP_MAX_POOL_BWD, 2, (rvl_node *[]){dy, y->out[1]}, x);
+    case RVL_OP_AVG_POOL:
+        return bwd(y, RVL_OP_AVG_POOL_BWD, 1, &dy, x);
+    case RVL_OP_AFFINE:
+        return rvl_affine(dy, y->attr.affine.a, 0.0);
+    case RVL_OP_UNARY:
+        return bwd(y, RVL_OP_UNARY_BWD, 2, (rvl_node *[]){x, dy}, x);
+    case RVL_OP_SOFTMAX:
+        return bwd(y, RVL_OP_SOFTMAX_BWD, 2, (rvl_node *[]){y, dy}, x);
+    case RVL_OP_LOG_SOFTMAX:
+        return bwd(y, RVL_OP_LOG_SOFTMAX_BWD, 2, (rvl_node *[]){y, dy}, x);
+    case RVL_OP_L2_NORMALIZE:
+        return bwd(y, RVL_OP_L2_NORMALIZE_BWD, 3, (rvl_node *[]){y, y->out[1], dy}, x);
+    case RVL_OP_BROADCAST:
+        return rvl__sum_to(dy, x->n_dims, x->shape);
+    case RVL_OP_SUM_TO:
+        return rvl__broadcast(dy, x->n_dims, x->shape);
+    case RVL_OP_RESHAPE:
+        return rvl_reshape(dy, x->n_dims, x->shape);
+    case RVL_OP_SLICE:
+        return bwd(y, RVL_OP_SLICE_BWD, 1, &dy, x);
+    case RVL_OP_EMBEDDING:
+        return bwd(y, RVL_OP_EMBEDDING_BWD, 2, (rvl_node *[]){y->in[1], dy}, x);
+    case RVL_OP_DROPOUT:
+        return bwd(y, RVL_OP_DROPOUT, 1, &dy, x); /* the attribute, node_id included, is y's */
+    case RVL_OP_BCE:
+        return bwd(y, RVL_OP_BCE_BWD, 4, (rvl_node *[]){x, y->in[1], y->in[2], dy}, x);
+    case RVL_OP_CROSS_ENTROPY:
+        return bwd(y, RVL_OP_CROSS_ENTROPY_BWD, 3, (rvl_node *[]){x, y->in[1], dy}, x);
+    case RVL_OP_CROSS_ENTROPY_SOFT:
+        return bwd(y, RVL_OP_CROSS_ENTROPY_SOFT_BWD, 3, (rvl_node *[]){x, y->in[1], dy}, x);
+    default:
+        return rvl__graph_fail(y->graph, RVL_ERR_UNSUPPORTED, "'%s' has no gradient rule", rvl__op_names[y->op]);
+    }
+}
+
 static void op_rule(rvl_node *y, rvl_node *dy)
 {
-    rvl_graph *g = y->graph;
-    rvl_node  *x = y->in[0];
-
     switch (y->op) {
     case RVL_OP_CONV:
         conv_rule(y, dy);
-        break;
-    case RVL_OP_MAX_POOL:
-        give_grad(x, bwd(y, RVL_OP_MAX_POOL_BWD, 2, (rvl_node *[]){dy, y->out[1]}, x));
-        break;
-    case RVL_OP_AVG_POOL:
-        give_grad(x, bwd(y, RVL_OP_AVG_POOL_BWD, 1, &dy, x));
         break;
     case RVL_OP_MATMUL:
         matmul_rule(y, dy);
@@ -170,21 +204,6 @@ static void op_rule(rvl_node *y, rvl_node *dy)
     case RVL_OP_DIV:
         binary_rule(y, dy);
         break;
-    case RVL_OP_AFFINE:
-        give_grad(x, rvl_affine(dy, y->attr.affine.a, 0.0));
-        break;
-    case RVL_OP_UNARY:
-        give_grad(x, bwd(y, RVL_OP_UNARY_BWD, 2, (rvl_node *[]){x, dy}, x));
-        break;
-    case RVL_OP_SOFTMAX:
-        give_grad(x, bwd(y, RVL_OP_SOFTMAX_BWD, 2, (rvl_node *[]){y, dy}, x));
-        break;
-    case RVL_OP_LOG_SOFTMAX:
-        give_grad(x, bwd(y, RVL_OP_LOG_SOFTMAX_BWD, 2, (rvl_node *[]){y, dy}, x));
-        break;
-    case RVL_OP_L2_NORMALIZE:
-        give_grad(x, bwd(y, RVL_OP_L2_NORMALIZE_BWD, 3, (rvl_node *[]){y, y->out[1], dy}, x));
-        break;
     case RVL_OP_LAYER_NORM:
     case RVL_OP_BATCH_NORM:
         norm_rule(y, dy);
@@ -192,41 +211,14 @@ static void op_rule(rvl_node *y, rvl_node *dy)
     case RVL_OP_SUM:
         sum_rule(y, dy);
         break;
-    case RVL_OP_BROADCAST:
-        give_summed(x, dy);
-        break;
-    case RVL_OP_SUM_TO:
-        give_grad(x, rvl__broadcast(dy, x->n_dims, x->shape));
-        break;
-    case RVL_OP_RESHAPE:
-        give_grad(x, rvl_reshape(dy, x->n_dims, x->shape));
-        break;
     case RVL_OP_TRANSPOSE:
         transpose_rule(y, dy);
-        break;
-    case RVL_OP_SLICE:
-        give_grad(x, bwd(y, RVL_OP_SLICE_BWD, 1, &dy, x));
         break;
     case RVL_OP_CONCAT:
         concat_rule(y, dy);
         break;
-    case RVL_OP_EMBEDDING:
-        give_grad(x, bwd(y, RVL_OP_EMBEDDING_BWD, 2, (rvl_node *[]){y->in[1], dy}, x));
-        break;
-    case RVL_OP_DROPOUT:
-        give_grad(x, bwd(y, RVL_OP_DROPOUT, 1, &dy, x)); /* the attribute, node_id included, is y's */
-        break;
-    case RVL_OP_BCE:
-        give_grad(x, bwd(y, RVL_OP_BCE_BWD, 4, (rvl_node *[]){x, y->in[1], y->in[2], dy}, x));
-        break;
-    case RVL_OP_CROSS_ENTROPY:
-        give_grad(x, bwd(y, RVL_OP_CROSS_ENTROPY_BWD, 3, (rvl_node *[]){x, y->in[1], dy}, x));
-        break;
-    case RVL_OP_CROSS_ENTROPY_SOFT:
-        give_grad(x, bwd(y, RVL_OP_CROSS_ENTROPY_SOFT_BWD, 3, (rvl_node *[]){x, y->in[1], dy}, x));
-        break;
     default:
-        rvl__graph_fail(g, RVL_ERR_UNSUPPORTED, "'%s' has no gradient rule", rvl__op_names[y->op]);
+        give_grad(y->in[0], first_input_grad(y, dy));
     }
 }
 
