@@ -15,6 +15,7 @@
 #define CSV_DEFAULT_BYTES_MAX ((size_t)1 << 30)
 #define CSV_COLUMNS_MAX 4096
 #define HINT_DISTANCE_MAX 3
+#define BOM "\xef\xbb\xbf"
 
 struct rvl_csv {
     char    *file;
@@ -193,7 +194,7 @@ rvl_status rvl_csv_parse(rvl_csv **out, const char *text, size_t n_bytes, const 
     csv_set_realloc_func(&parser, csv_realloc);
     csv_set_free_func(&parser, rvl_free);
     csv_set_space_func(&parser, no_space);
-    size_t  n_bom = n_bytes >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+    size_t  n_bom = n_bytes >= 3 && memcmp(text, BOM, 3) == 0 ? 3 : 0;
     builder b = {.csv = csv, .err = err};
     st = lines_feed(&parser, &b, text + n_bom, n_bytes - n_bom);
     csv_free(&parser);
@@ -290,14 +291,22 @@ const char *rvl_csv_file(const rvl_csv *csv)
     return csv->file;
 }
 
+/** Blanks at the ends are quoted for other readers; a byte order mark, so that it is not taken for the file's. */
+static bool field_needs_quotes(const char *text)
+{
+    size_t n_bytes = strlen(text);
+
+    return text[strcspn(text, ",\"\r\n")] || *text == ' ' || text[n_bytes - 1] == ' ' || rvl_str_starts(text, BOM);
+}
+
 void rvl_csv_add_field(rvl_str *s, const char *text)
 {
-    if (*text && !text[strcspn(text, ",\"\r\n")] && *text != ' ' && text[strlen(text) - 1] != ' ') {
+    if (!*text)
+        return;
+    if (!field_needs_quotes(text)) {
         rvl_str_add(s, text);
         return;
     }
-    if (!*text)
-        return;
     rvl_str_add(s, "\"");
     for (const char *p = text; *p; p++)
         rvl_str_add_n(s, *p == '"' ? "\"\"" : p, *p == '"' ? 2 : 1);
