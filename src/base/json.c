@@ -57,6 +57,9 @@ rvl_status rvl_json_parse(json_t **out, const char *text, size_t n_bytes, const 
         return RVL_OK;
     if (json_error_code(&e) == json_error_out_of_memory)
         return rvl_fail(err, RVL_ERR_NOMEM, "cannot read '%s': out of memory", name);
+    char *quote = strstr(e.text, " near '");
+    if (quote)
+        *quote = '\0'; /* a piece of the document, which may be a report */
     return rvl_fail(err, RVL_ERR_FORMAT, "cannot read '%s': line %d column %d: %s", name, e.line, e.column, e.text);
 }
 

@@ -39,6 +39,18 @@ static void parse__names_the_line(void **state)
     assert_true(rvl_str_starts(err.text, "cannot read 'x.json': line 3 "));
 }
 
+static void parse__quotes_nothing_of_the_document(void **state)
+{
+    static const char *const bad[] = {"{\"id\": Doe}", "{\"Doe\": 1, \"Doe\": 2}", "[\"Doe\" \"Doe\"]", "[\"Doe\\q\"]"};
+    (void)state;
+    for (size_t i = 0; i < RVL_ARRAY_LEN(bad); i++) {
+        json_t   *json;
+        rvl_error err = {0};
+        assert_int_equal(parse(&json, bad[i], &err), RVL_ERR_FORMAT);
+        assert_null(strstr(err.text, "Doe"));
+    }
+}
+
 static void parse__limits_depth(void **state)
 {
     char      text[400] = {0};
@@ -140,6 +152,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parse__refuses_what_is_not_clean),
         cmocka_unit_test(parse__names_the_line),
+        cmocka_unit_test(parse__quotes_nothing_of_the_document),
         cmocka_unit_test(parse__limits_depth),
         cmocka_unit_test(format__keeps_order_and_digits),
         cmocka_unit_test(format__survives_failed_allocations),
