@@ -179,6 +179,15 @@ static void error__formats_prefixes_and_cuts(void **state)
     assert_memory_equal(err.text, "p: yyy", 6);
     rvl_error_prefix(&err, "%s", long_text); /* no room: the text stays */
     assert_memory_equal(err.text, "p: yyy", 6);
+    for (size_t i = 0; i + 1 < sizeof long_text; i++)
+        long_text[i] = "\xe2\x82\xac"[i % 3];
+    for (int i = 0; i < 3; i++) { /* wherever the cut falls, whole characters remain */
+        rvl_fail(&err, RVL_ERR_FORMAT, "%.*s%s", i, "ab", long_text);
+        assert_true(rvl_utf8_valid(err.text, strlen(err.text), NULL));
+        assert_true(strlen(err.text) >= RVL_ERROR_TEXT_BYTES - 3);
+        rvl_error_prefix(&err, "xy");
+        assert_true(rvl_utf8_valid(err.text, strlen(err.text), NULL));
+    }
     assert_int_equal(rvl_fail(NULL, RVL_ERR_LIMIT, "x"), RVL_ERR_LIMIT);
     assert_string_equal(rvl_status_text(RVL_ERR_FORMAT), "input damaged");
     assert_int_equal(rvl_status_exit_code(RVL_ERR_CANCELLED), 130);
