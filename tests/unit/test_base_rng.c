@@ -97,6 +97,15 @@ static void normal__has_its_moments(void **state)
     assert_true(fabs(sum2 / n - 1) < 5 * sqrt(2.0 / n));
 }
 
+static void uniform_and_normal__follow_their_formulas(void **state)
+{
+    /* from the first two words of the first known answer, worked out with Python's math module */
+    rvl_rng u = rvl_rng_make(0, 0), z = rvl_rng_make(0, 0);
+    (void)state;
+    assert_true(fabs(rvl_rng_uniform(&u) - 0.3990464707603678) < 1e-15);
+    assert_true(fabs(rvl_rng_normal(&z) - 0.9911376799303855) < 1e-14);
+}
+
 static void below__reaches_every_value_and_no_other(void **state)
 {
     rvl_rng r = rvl_rng_make(1, 1);
@@ -140,6 +149,7 @@ int main(void)
         cmocka_unit_test(name__is_xxh3_64),
         cmocka_unit_test(uniform__stays_inside_and_has_its_moments),
         cmocka_unit_test(normal__has_its_moments),
+        cmocka_unit_test(uniform_and_normal__follow_their_formulas),
         cmocka_unit_test(below__reaches_every_value_and_no_other),
         cmocka_unit_test(shuffle__is_a_permutation_that_the_seed_decides),
     };
