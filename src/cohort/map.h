@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file cohort/map.h
+ * The map: a YAML file that says which columns of a table (or which arrays of an npz) mean what.
+ * Specified in docs/formats/map.md.
+ */
+#ifndef RVL_COHORT_MAP_H
+#define RVL_COHORT_MAP_H
+#include "base/yaml.h"
+#include "findings/schema.h"
+#include "imaging/preprocess.h"
+#include "text/sections.h"
+
+/** Columns a table can have; the sections stand in the order of rvl_section. */
+typedef enum {
+    RVL__COLUMN_IMAGE,
+    RVL__COLUMN_PATIENT,
+    RVL__COLUMN_STUDY,
+    RVL__COLUMN_VIEW,
+    RVL__COLUMN_SEX,
+    RVL__COLUMN_AGE,
+    RVL__COLUMN_SPLIT,
+    RVL__COLUMN_REPORT,
+    RVL__COLUMN_SECTIONS, /* indication, comparison, technique, findings, impression */
+    RVL__COLUMN_COUNT = RVL__COLUMN_SECTIONS + RVL_SECTION_OTHER
+} rvl__column;
+
+#define RVL__MAX_ARRAY_SPLITS 8
+
+typedef struct {
+    const char *split, *images, *labels; /* labels: NULL without */
+} rvl__map_array;
+
+typedef struct {
+    int         i_finding;
+    const char *column; /* NULL for an array */
+} rvl__map_label;
+
+/** Strings are borrowed from the document. */
+typedef struct {
+    rvl_yaml_doc   *doc;
+    char           *text; /* the file itself, for the fingerprint */
+    size_t          n_bytes;
+    char           *dir;        /* folder of the map */
+    const char     *table;      /* CSV, or NULL */
+    const char     *array_file; /* npz, or NULL */
+    int             n_arrays;
+    rvl__map_array  arrays[RVL__MAX_ARRAY_SPLITS];
+    const char     *columns[RVL__COLUMN_COUNT]; /* NULL: not given */
+    rvl_schema     *schema;                     /* NULL: no labels */
+    int             n_labels;
+    rvl__map_label *labels;
+    rvl_preprocess  spec;
+    const char     *root;
+    unsigned        keep_views; /* bit 1 << rvl_view; 0: all */
+    bool            require_report, allow_patient_leaks;
+} rvl__map;
+
+/** Read and check the map at `path`. On failure `out` is empty. */
+RVL_MUST_USE rvl_status rvl__map_load(rvl__map *out, const char *path, rvl_error *err);
+void                    rvl__map_fini(rvl__map *map);
+/** The name of a column in the map ("image", "patient", ...). */
+const char             *rvl__column_text(rvl__column column);
+
+#endif /* RVL_COHORT_MAP_H */
