@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file cohort/ingest.c
+ * From a folder, a table and a map to a cohort. What the out folder holds decides whether an ingest starts, continues
+ * or has nothing to do.
+ */
+#include "base/json.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "cohort/leakage.h"
+#include "cohort/publish.h"
+#include "cohort/writer.h"
+#include <stdio.h>
+#include <string.h>
+
+typedef struct {
+    rvl_ingest_opts  opts;
+    char            *out_path; /* without a slash at the end */
+    char            *db_path;
+    rvl__map         map;
+    rvl__source     *source;
+    rvl__plan        plan;
+    char             fingerprint[33], pack_hash[17];
+    rvl__catalogue   db;
+    rvl__pack_writer pack;
+    rvl__writer      writer;
+} ingest;
+
+static rvl_status ingest_paths(ingest *g, rvl_error *err)
+{
+    size_t n = g->opts.out_path ? strlen(g->opts.out_path) : 0;
+
+    while (n > 1 && g->opts.out_path[n - 1] == '/')
+        n--;
+    if (n == 0)
+        return rvl_fail(err, RVL_ERR_USAGE, "ingest needs a folder to write to");
+    g->out_path = rvl_strndup(g->opts.out_path, n);
+    g->db_path = g->out_path ? rvl_path_join(g->out_path, "cohort.db") : NULL;
+    return g->db_path ? RVL_OK : rvl_fail(err, RVL_ERR_NOMEM, "cannot ingest: out of memory");
+}
+
+static rvl_status ingest_load_map(ingest *g, rvl_error *err)
+{
+    char      *path = NULL;
+    rvl_status st;
+
+    if (!g->opts.folder || !rvl_path_is_dir(g->opts.folder))
+        return rvl_fail(err, RVL_ERR_NOT_FOUND, "cannot ingest '%s': no such folder",
+                        g->opts.folder ? g->opts.folder : "");
+    if (!g->opts.map_path && !(path = rvl_path_join(g->opts.folder, "map.yaml")))
+        return rvl_fail(err, RVL_ERR_NOMEM, "cannot ingest: out of memory");
+    if (path && !rvl_path_exists(path))
+        st = rvl_fail(err, RVL_ERR_NOT_FOUND,
+                      "'%s' has no map.yaml\nhint: write one (docs/formats/map.md) or give --map", g->opts.folder);
+    else
+        st = rvl__map_load(&g->map, path ? path : g->opts.map_path, err);
+    rvl_free(path);
+    if (st)
+        return st;
+    if (g->opts.height < 0 || g->opts.width < 0 || g->opts.height > 16384 || g->opts.width > 16384)
+        return rvl_fail(err, RVL_ERR_USAGE, "height and width must be 1 to 16384");
+    if (g->opts.height > 0)
+        g->map.spec.height = g->opts.height;
+    if (g->opts.width > 0)
+        g->map.spec.width = g->opts.width;
+    rvl_preprocess_hash(g->pack_hash, &g->map.spec);
+    return RVL_OK;
+}
+
+/** Everything that decides what the cohort will hold, apart from the images themselves. */
+static rvl_status ingest_read(ingest *g, rvl_error *err)
+{
+    rvl_hasher *h = rvl_hasher_new();
+    rvl_str     text = {0};
+    rvl_status  st;
+
+    if (!h)
+        return rvl_fail(err, RVL_ERR_NOMEM, "cannot ingest: out of memory");
+    rvl_str_addf(&text, "rvl.ingest/1 %s %llu %lld %d %.17g %.17g %.17g ", g->pack_hash,
+                 (unsigned long long)g->opts.seed, (long long)g->opts.limit, g->opts.n_folds, g->opts.split_ratio[0],
+                 g->opts.split_ratio[1], g->opts.split_ratio[2]);
+    if (g->map.schema)
+        rvl_str_add(&text, rvl_schema_yaml(g->map.schema));
+    rvl_hasher_add(h, g->map.text, g->map.n_bytes);
+    if (text.failed)
+        st = rvl_fail(err, RVL_ERR_NOMEM, "cannot ingest: out of memory");
+    else {
+        rvl_hasher_add(h, text.ptr, text.n_bytes);
+        st = rvl__source_open(&g->source, &g->map, g->opts.folder, g->opts.limit, h, err);
+    }
+    rvl_hasher_hex(h, g->fingerprint);
+    rvl_str_free(&text);
+    rvl_hasher_free(h);
+    if (!st)
+        st = rvl__plan_make(&g->plan, &g->map, g->source, err);
+    if (!st)
+        st = rvl__split_assign(&g->plan, g->source, &g->opts, err);
+    return st;
+}
+
+static void ingest_warn(const ingest *g)
+{
+    const rvl__plan *p = &g->plan;
+    const char      *file = rvl__source_file(g->source);
+
+    if (p->n_empty_reports)
+        rvl_log(RVL_LOG_WARN, "%lld of %lld rows have an empty report%s (first: %s line %lld)",
+                (long long)p->n_empty_reports, (long long)p->n_rows, g->map.require_report ? " and are left out" : "",
+                file, (long long)rvl__source_line(g->source, p->first_empty_report));
+    if (p->n_bad_ages)
+        rvl_log(RVL_LOG_WARN, "%lld studies have an age that is none (first: %s line %lld); taken as unknown",
+                (long long)p->n_bad_ages, file, (long long)rvl__source_line(g->source, p->first_bad_age));
+    if (p->n_filtered)
+        rvl_log(RVL_LOG_INFO, "%lld of %lld rows left out by keep_views or require_report", (long long)p->n_filtered,
+                (long long)p->n_rows);
+}
+
+/** Only what an ingest makes may be in the folder that --force removes. */
+static rvl_status out_is_ours(const ingest *g, bool *is_empty, rvl_error *err)
+{
+    static const char *const known[] = {"cohort.db", "cohort.db-wal", "cohort.db-shm", "packs", "failures.jsonl"};
+    rvl_dir_names            list = {0};
+    rvl_status               st = rvl_dir_list(&list, g->out_path, err);
+
+    *is_empty = !st && list.n_names == 0;
+    for (size_t i = 0; !st && i < list.n_names; i++) {
+        bool is_known = rvl_str_starts(list.names[i], "cases-") || rvl_str_starts(list.names[i], ".");
+        for (size_t j = 0; j < RVL_ARRAY_LEN(known); j++)
+            is_known = is_known || strcmp(list.names[i], known[j]) == 0;
+        if (!is_known)
+            st = rvl_fail(err, RVL_ERR_STATE,
+                          "cannot ingest into '%s': it holds '%s', which is no part of a cohort\nhint: give another "
+                          "folder, or remove it by hand",
+                          g->out_path, list.names[i]);
+    }
+    rvl_dir_names_free(&list);
+    return st;
+}
+
+static rvl_status remove_old(const ingest *g, rvl_error *err)
+{
+    rvl_str    crosswalk = {0};
+    rvl_status st = rvl_dir_remove(g->out_path, err);
+
+    rvl_str_addf(&crosswalk, "%s.crosswalk.csv", g->out_path);
+    if (!st && crosswalk.failed)
+        st = rvl_fail(err, RVL_ERR_NOMEM, "cannot ingest: out of memory");
+    if (!st)
+        remove(crosswalk.ptr);
+    rvl_str_free(&crosswalk);
+    return st;
+}
+
+static rvl_status meta_put_i64(rvl__catalogue *db, const char *key, int64_t value, rvl_error *err)
+{
+    char text[24];
+
+    snprintf(text, sizeof text, "%lld", (long long)value);
+    return rvl__catalogue_put(db, err, RVL__PUT_META, key, text);
+}
+
+/** The first transaction: from here on the folder is known as this ingest's. */
+static rvl_status write_meta(ingest *g, rvl_error *err)
+{
+    rvl_status st = rvl__catalogue_exec(&g->db, "BEGIN IMMEDIATE", err);
+
+    if (!st)
+        st = rvl__catalogue_put(&g->db, err, RVL__PUT_META, "format", "rvl.cohort/1");
+    if (!st)
+        st = rvl__catalogue_put(&g->db, err, RVL__PUT_META, "fingerprint", g->fingerprint);
+    if (!st)
+        st = rvl__catalogue_put(&g->db, err, RVL__PUT_META, "state", "ingesting");
+    if (!st)
+        st = rvl__catalogue_put(&g->db, err, RVL__PUT_META, "source", rvl__source_root(g->source));
+    if (!st)
+        st = rvl__catalogue_put(&g->db, err, RVL__PUT_META, "map", g->map.text);
+    if (!st && g->map.schema)
+        st = rvl__catalogue_put(&g->db, err, RVL__PUT_META, "schema", rvl_schema_yaml(g->map.schema));
+    if (!st && g->map.schema)
+        st = rvl__catalogue_put(&g->db, err, RVL__PUT_META, "schema_name", rvl_schema_name(g->map.schema));
+    if (!st)
+        st = rvl__catalogue_put(&g->db, err, RVL__PUT_META, "pack", g->pack_hash);
+    if (!st)
+        st = rvl__catalogue_put(&g->db, err, RVL__PUT_META, "allow_patient_leaks",
+                                g->map.allow_patient_leaks ? "1" : "0");
+    if (!st)
+        st = meta_put_i64(&g->db, "seed", (int64_t)g->opts.seed, err);
+    if (!st)
+        st = meta_put_i64(&g->db, "n_rows", g->plan.n_rows, err);
+    if (!st)
+        st = meta_put_i64(&g->db, "n_empty_reports", g->plan.n_empty_reports, err);
+    if (!st)
+        st = meta_put_i64(&g->db, "next_row", 0, err);
+    return st ? st : rvl__catalogue_exec(&g->db, "COMMIT", err);
+}
+
+/** Open or make the catalogue; `*is_finished` if there is nothing left to do. */
+static rvl_status ingest_open(ingest *g, bool *is_finished, rvl_error *err)
+{
+    char      *fingerprint = NULL, *state = NULL;
+    rvl_status st;
+
+    *is_finished = false;
+    st = rvl__catalogue_open(&g->db, g->db_path, err);
+    if (!st)
+        st = rvl__catalogue_meta(&fingerprint, &g->db, "fingerprint", err);
+    if (!st)
+        st = rvl__catalogue_meta(&state, &g->db, "state", err);
+    if (!st && !fingerprint)
+        st = write_meta(g, err);
+    else if (!st && strcmp(fingerprint, g->fingerprint) != 0)
+        st = rvl_fail(err, RVL_ERR_STATE,
+                      "cannot ingest into '%s': it was made from another table, map or options\nhint: --force removes "
+                      "it and starts again",
+                      g->out_path);
+    else if (!st)
+        *is_finished = rvl_str_equal(state, "finished");
+    rvl_free(state);
+    rvl_free(fingerprint);
+    return st;
+}
+
+static rvl_status ingest_prepare_folder(ingest *g, rvl_error *err)
+{
+    bool       is_empty = true;
+    rvl_status st = RVL_OK;
+
+    if (rvl_path_exists(g->out_path) && !rvl_path_is_dir(g->out_path))
+        return rvl_fail(err, RVL_ERR_STATE, "cannot ingest into '%s': it is a file", g->out_path);
+    if (rvl_path_is_dir(g->out_path)) {
+        st = out_is_ours(g, &is_empty, err);
+        if (!st && !is_empty && !g->opts.force && !rvl_path_exists(g->db_path))
+            st = rvl_fail(
+                err, RVL_ERR_STATE,
+                "cannot ingest into '%s': it holds parts of a cohort without cohort.db\nhint: --force removes them "
+                "and starts again",
+                g->out_path);
+        if (!st && !is_empty && g->opts.force)
+            st = remove_old(g, err);
+    }
+    return st ? st : rvl_dir_make(g->out_path, err);
+}
+
+static rvl_status ingest_write(ingest *g, rvl_error *err)
+{
+    int64_t    n_committed = 0;
+    rvl_str    dir = {0};
+    rvl_status st = rvl__catalogue_i64(&n_committed, &g->db, "SELECT count(*) FROM images", err);
+
+    rvl_str_addf(&dir, "%s/packs/%s", g->out_path, g->pack_hash);
+    if (!st && dir.failed)
+        st = rvl_fail(err, RVL_ERR_NOMEM, "cannot ingest: out of memory");
+    if (!st)
+        st = rvl__pack_open(&g->pack, dir.ptr, &g->map.spec, n_committed, err);
+    rvl_str_free(&dir);
+    g->writer = (rvl__writer){
+        .map = &g->map, .source = g->source, .plan = &g->plan, .db = &g->db, .pack = &g->pack, .spec = g->map.spec};
+    if (!st)
+        st = rvl__writer_start(&g->writer, err);
+    if (!st)
+        st = rvl__writer_run(&g->writer, err);
+    return st;
+}
+
+static rvl_status ingest_finish(ingest *g, rvl_error *err)
+{
+    rvl__publish p = {.out_path = g->out_path,
+                      .pack_hash = g->pack_hash,
+                      .spec = &g->map.spec,
+                      .n_pack_rows = g->pack.n_rows,
+                      .source = g->source,
+                      .plan = &g->plan};
+    rvl_status   st = rvl__pack_sync(&g->pack, err);
+
+    return st ? st : rvl__publish_cohort(&p, &g->db, err);
+}
+
+/** Counts that need no image, and whether the image files exist. */
+static rvl_status ingest_dry(rvl_ingest_result *out, const ingest *g, rvl_error *err)
+{
+    const rvl__plan *p = &g->plan;
+
+    out->n_rows = p->n_rows;
+    out->n_patients = p->patients.n;
+    out->n_studies = p->studies.n;
+    out->n_empty_reports = p->n_empty_reports;
+    for (int64_t i = 0; i < p->n_rows; i++) {
+        if (p->rows[i].failure)
+            out->n_failed++;
+        if (p->rows[i].i_study < 0)
+            continue;
+        char *path = rvl__source_image_path(g->source, i);
+        bool  is_there = g->map.array_file || (path && rvl_path_exists(path) && !rvl_path_is_dir(path));
+        rvl_free(path);
+        out->n_images += is_there;
+        out->n_failed += !is_there;
+    }
+    for (int64_t i = 0; i < p->studies.n; i++) {
+        out->n_reports += p->study[i].report_row >= 0;
+        for (int j = 0; j < g->map.n_labels; j++)
+            out->n_labels += p->study[i].labels[g->map.labels[j].i_finding] != RVL_LABEL_NOT_MENTIONED;
+    }
+    return rvl__split_count_leaks(&out->leak_patients, p, err);
+}
+
+static rvl_status ingest_run(rvl_ingest_result *out, ingest *g, rvl_error *err)
+{
+    bool       is_finished = false;
+    rvl_status st = ingest_prepare_folder(g, err);
+
+    if (!st)
+        st = ingest_open(g, &is_finished, err);
+    if (!st && is_finished) {
+        rvl_log(RVL_LOG_INFO, "nothing to do: '%s' is finished", g->out_path);
+    } else if (!st) {
+        st = ingest_write(g, err);
+        if (!st)
+            st = ingest_finish(g, err);
+    }
+    if (!st)
+        st = rvl__catalogue_checkpoint(&g->db, err);
+    if (!st)
+        st = rvl__leakage_count(out, &g->db, err);
+    out->n_skipped_done = is_finished ? out->n_rows : g->writer.n_done;
+    return st;
+}
+
+rvl_status rvl_cohort_ingest(rvl_ingest_result *out, const rvl_ingest_opts *opts, rvl_error *err)
+{
+    ingest     g = {.opts = *opts, .pack = {.fd_data = -1, .fd_index = -1}};
+    rvl_status st;
+
+    *out = (rvl_ingest_result){0};
+    if (opts->check_only)
+        return rvl_cohort_check(out, opts->out_path, err);
+    st = rvl__split_check_opts(opts, err);
+    if (!st && opts->limit < 0)
+        st = rvl_fail(err, RVL_ERR_USAGE, "limit must not be negative");
+    if (!st && !opts->dry_run)
+        st = ingest_paths(&g, err);
+    if (!st)
+        st = ingest_load_map(&g, err);
+    if (!st)
+        st = ingest_read(&g, err);
+    if (!st) {
+        ingest_warn(&g);
+        st = opts->dry_run ? ingest_dry(out, &g, err) : ingest_run(out, &g, err);
+    }
+    rvl__writer_fini(&g.writer);
+    rvl__pack_close(&g.pack);
+    rvl__catalogue_close(&g.db);
+    rvl__plan_fini(&g.plan);
+    rvl__source_close(g.source);
+    rvl__map_fini(&g.map);
+    rvl_free(g.db_path);
+    rvl_free(g.out_path);
+    return st;
+}
