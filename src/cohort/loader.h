@@ -10,8 +10,9 @@
 
 typedef struct {
     int         batch_size;
-    int         images_per_study;   /* slots S; missing ones are masked; default 1 */
-    bool        shuffle, drop_last; /* a last short batch is filled up by wrapping only if drop_last is false */
+    int         images_per_study; /* slots S, 0 means 1; missing ones are masked. Of a study with more images the first
+                                   * S are taken, with `shuffle` S that are drawn anew in every epoch */
+    bool        shuffle, drop_last; /* without drop_last the last batch of an epoch may be short */
     bool        augment;
     rvl_augment augmentation;
     uint64_t    seed;
@@ -34,7 +35,7 @@ void                    rvl_loader_free(rvl_loader *l);
 int64_t                 rvl_loader_n_batches(const rvl_loader *l); /* per epoch */
 /** Position the loader: the next batch is batch `i_batch` of `epoch`. Cheap; used for resume. */
 RVL_MUST_USE rvl_status rvl_loader_seek(rvl_loader *l, int64_t epoch, int64_t i_batch, rvl_error *err);
-/** The next batch, valid until the following call; NOT_FOUND-free: after the last batch of an epoch the next epoch
- *  begins. NUMERIC names the case if an image holds NaN. */
+/** The next batch, valid until the following call; after the last batch of an epoch the next epoch begins. NUMERIC
+ *  names the case if an image holds NaN. A failed batch fails again until the loader is positioned elsewhere. */
 RVL_MUST_USE rvl_status rvl_loader_next(rvl_loader *l, rvl_batch *out, rvl_error *err);
 #endif /* RVL_COHORT_LOADER_H */
