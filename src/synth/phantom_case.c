@@ -90,10 +90,10 @@ static void draw_device(rvl_phantom_truth *t, rvl_rng *r)
     double x = rvl_rng_uniform(r), side = rvl_rng_uniform(r);
 
     t->severity = 1;
-    t->kind = x < 0.44   ? RVL_KIND_PACEMAKER
-              : x < 0.64 ? RVL_KIND_CENTRAL_LINE
-              : x < 0.80 ? RVL_KIND_PORT
-              : x < 0.91 ? RVL_KIND_ENDOTRACHEAL_TUBE
+    t->kind = x < 0.5    ? RVL_KIND_PACEMAKER
+              : x < 0.68 ? RVL_KIND_CENTRAL_LINE
+              : x < 0.83 ? RVL_KIND_PORT
+              : x < 0.92 ? RVL_KIND_ENDOTRACHEAL_TUBE
                          : RVL_KIND_GASTRIC_TUBE;
     if (t->kind == RVL_KIND_PACEMAKER)
         t->side = side < 0.75 ? RVL_SIDE_LEFT : RVL_SIDE_RIGHT;
@@ -104,7 +104,7 @@ static void draw_device(rvl_phantom_truth *t, rvl_rng *r)
 static void draw_details(rvl_phantom_case *c, int finding, rvl_rng *r)
 {
     static const double effusion_mm[4] = {26, 44, 78, 130}, gap_mm[4] = {17, 27, 44, 70};
-    static const double patch_mm[4] = {48, 64, 84, 112}, nodule_mm[4] = {18, 22, 26, 31};
+    static const double patch_mm[4] = {48, 64, 84, 112}, nodule_mm[4] = {19, 23, 27, 31};
     rvl_phantom_truth  *t = &c->truth[finding];
 
     switch (finding) {
@@ -125,7 +125,7 @@ static void draw_details(rvl_phantom_case *c, int finding, rvl_rng *r)
         draw_size(t, r, nodule_mm);
         t->side = draw_side(r, 0);
         t->zone = draw_zone(r);
-        t->kind = rvl_rng_uniform(r) < 0.4 ? RVL_KIND_CALCIFIED : RVL_KIND_SOLID;
+        t->kind = rvl_rng_uniform(r) < 0.5 ? RVL_KIND_CALCIFIED : RVL_KIND_SOLID;
         break;
     case RVL_PHANTOM_CARDIOMEGALY:
         t->severity = 1 + (int)rvl_rng_below(r, 3);

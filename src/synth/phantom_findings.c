@@ -211,7 +211,7 @@ static double lobe_shape(const rvl_phantom_canvas *k, double u, double v, const 
         edge = 0.18 * h + 0.3 * l->size - 0.0028 * (a - 30) * (a - 30) * (a > 30 ? 1 : 0);
         return smooth_step(edge + 2, edge - 2, v);
     }
-    edge = 24 + (l->size + 16) * smooth_step(0.42 * h, 0.95 * h, v);
+    edge = 24 + (l->size + 22) * smooth_step(0.42 * h, 0.95 * h, v);
     return smooth_step(edge + 2, edge - 2, a) * smooth_step(0.46 * h, 0.52 * h, v);
 }
 
@@ -233,7 +233,7 @@ static void draw_bands(rvl_phantom_canvas *k, rvl_rng *r, const rvl_phantom_trut
             double f = j / 4.0;
 
             p[j] = (rvl_tube_point){s * (a + f * length), v + f * length * slope,
-                                    radius * (0.6 + 1.3 * f * (1 - f) + 0.2 * (1 - f)), 3.1};
+                                    radius * (0.6 + 1.3 * f * (1 - f) + 0.2 * (1 - f)), 3.5};
         }
         rvl_phantom_tube(k, RVL_PLANE_SOFT, RVL_PLANE_MASK + RVL_PHANTOM_ATELECTASIS, RVL_TUBE_SOLID, p, 5);
     }

@@ -265,7 +265,7 @@ static rvl_status check_folder(const rvl_phantom_opts *o, const char *options, r
 {
     rvl_dir_names names = {0};
     char         *path = rvl_path_join(o->out_path, "phantom.json"), *old = NULL;
-    size_t        n_bytes = 0;
+    size_t        n_bytes = 0, n_others = 0;
     rvl_status    status = RVL_OK;
 
     if (!path)
@@ -279,7 +279,9 @@ static rvl_status check_folder(const rvl_phantom_opts *o, const char *options, r
                               o->out_path);
     } else if (rvl_path_exists(o->out_path)) {
         status = rvl_dir_list(&names, o->out_path, err);
-        if (!status && names.n_names > 0)
+        for (size_t i = 0; i < names.n_names; i++)
+            n_others += !rvl_str_starts(names.names[i], ".tmp-");
+        if (!status && n_others > 0)
             status = rvl_fail(err, RVL_ERR_STATE,
                               "cannot write phantoms to '%s': the folder holds other files\n"
                               "hint: choose a new folder",
@@ -291,9 +293,26 @@ static rvl_status check_folder(const rvl_phantom_opts *o, const char *options, r
     return status;
 }
 
+/** A killed run leaves half-written files under temporary names (base/file.h); nothing else starts with ".tmp-". */
+static rvl_status sweep(const char *folder, rvl_error *err)
+{
+    rvl_dir_names names = {0};
+    rvl_status    status = rvl_dir_list(&names, folder, err);
+
+    for (size_t i = 0; i < names.n_names && !status; i++) {
+        char *path = rvl_str_starts(names.names[i], ".tmp-") ? rvl_path_join(folder, names.names[i]) : NULL;
+
+        if (path && remove(path) != 0)
+            status = rvl_fail(err, RVL_ERR_IO, "cannot remove '%s', left by an earlier run", path);
+        rvl_free(path);
+    }
+    rvl_dir_names_free(&names);
+    return status;
+}
+
 static rvl_status open_folder(const rvl_phantom_opts *o, rvl_error *err)
 {
-    static const char *const folders[] = {"images", "masks"};
+    static const char *const folders[] = {"", "images", "masks"};
     char                    *options = NULL;
     rvl_str                  text = {0};
     rvl_status               status = options_text(&options, o, err);
@@ -307,6 +326,8 @@ static rvl_status open_folder(const rvl_phantom_opts *o, rvl_error *err)
 
         status = path ? rvl_dir_make(path, err)
                       : rvl_fail(err, RVL_ERR_NOMEM, "cannot make '%s': out of memory", folders[i]);
+        if (!status)
+            status = sweep(path, err);
         rvl_free(path);
         if (i == 0 && !status && !has_file(o->out_path, "phantom.json")) {
             rvl_str_add(&text, options);

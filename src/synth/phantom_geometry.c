@@ -22,7 +22,7 @@ static void draw_patient(rvl_phantom_geometry *g, const rvl_phantom_case *c)
     g->heart_tilt = uniform_in(&r, 0.2, 0.75);
     g->curve_mm = uniform_in(&r, -5, 5) * (rvl_rng_uniform(&r) < 0.15 ? 2.5 : 1);
     g->curve_phase = uniform_in(&r, 0, 6.283);
-    g->vessel = uniform_in(&r, 0.8, 1.35);
+    g->vessel = uniform_in(&r, 0.75, 1.2);
     g->lung_water = uniform_in(&r, 0.2, 0.36);
     g->spine_half = uniform_in(&r, 15, 19);
 }
