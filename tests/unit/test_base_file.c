@@ -210,6 +210,11 @@ static void dirs__are_made_listed_and_removed(void **state)
     assert_false(rvl_path_exists(in_root("a")));
     assert_true(rvl_path_exists(in_root("kept")));
     assert_int_equal(rvl_dir_remove(in_root("a"), &err), RVL_OK);
+    assert_int_equal(rvl_dir_make(in_root("real"), &err), RVL_OK);
+    assert_int_equal(rvl_file_write(in_root("real/file"), "1", 1, NULL), RVL_OK);
+    assert_int_equal(symlink(in_root("real"), in_root("link")), 0);
+    assert_int_equal(rvl_dir_remove(in_root("link"), &err), RVL_ERR_IO);
+    assert_true(rvl_path_exists(in_root("real/file")));
     assert_int_equal(rvl_dir_remove("", &err), RVL_ERR_USAGE);
     assert_int_equal(rvl_dir_remove("/", &err), RVL_ERR_USAGE);
     assert_int_equal(rvl_dir_remove("//", &err), RVL_ERR_USAGE);
