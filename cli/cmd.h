@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file cli/cmd.h
+ * One function per verb, each in cmd_<verb>.c: options table -> verbs/ -> print.
+ */
+#ifndef RVL_CLI_CMD_H
+#define RVL_CLI_CMD_H
+#include "cli/cli.h"
+
+int cmd_synth_images(int argc, char **argv, rvl_cli *cli);
+int cmd_ingest(int argc, char **argv, rvl_cli *cli);
+int cmd_inspect(int argc, char **argv, rvl_cli *cli);
+int cmd_pretrain(int argc, char **argv, rvl_cli *cli);
+int cmd_align(int argc, char **argv, rvl_cli *cli);
+int cmd_embed(int argc, char **argv, rvl_cli *cli);
+int cmd_search(int argc, char **argv, rvl_cli *cli);
+int cmd_zeroshot(int argc, char **argv, rvl_cli *cli);
+int cmd_bench(int argc, char **argv, rvl_cli *cli);
+
+#endif /* RVL_CLI_CMD_H */

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file rvl/verbs.h
+ * One function per command of the program: options in, result out. This is where rooms are combined, and the level at
+ * which another program uses the library.
+ *
+ * Paths and names in options are borrowed for the call. Zero and NULL in an option mean what the comment in
+ * parentheses says; rvl_<verb>_opts_default() fills the defaults. Interrupted runs return RVL_ERR_CANCELLED with their
+ * state saved.
+ */
+#ifndef RVL_VERBS_H
+#define RVL_VERBS_H
+#include "rvl/status.h"
+RVL_BEGIN_DECLS
+
+/* ---- training ------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    const char *cohort;                         /* folder made by ingest */
+    const char *split;                          /* ("train") */
+    const char *val_split;                      /* ("val"); "" trains without validation */
+    const char *runs;                           /* folder of run folders ("runs") */
+    const char *name;                           /* (date and time) */
+    const char *resume;                         /* NULL: a new run; "": the latest complete step; else "step-12000" */
+    int64_t     epochs;                         /* (30) */
+    int64_t     batch_size;                     /* studies an optimizer step sees (16) */
+    int64_t     micro_batch;                    /* studies held at once (batch size); BatchNorm groups have this size */
+    double      lr, weight_decay, beta1, beta2; /* peak (3e-4), (0.05), (0.9), (0.98) */
+    double      warmup;                         /* share of all steps (0.05) */
+    double      clip_grad;                      /* global norm (1); 0: none */
+    int64_t     seed, threads, limit;           /* threads (all); limit: first N cases (all) */
+    bool        deterministic, augment, dry_run;
+    int64_t     memory_limit_mib;                             /* (none) */
+    int64_t     log_every, keep_last, keep_every, eval_every; /* steps (10), (3), (none), epochs (1) */
+    const char *config_json; /* resolved configuration with origins, to be stored in the run; NULL: {} */
+    const char *argv_text;   /* command line, to be stored; NULL: "" */
+    /* the image tower */
+    const char *image_tower;   /* start from a run, bundle or weight file (random) */
+    const char *allow_missing; /* comma-separated prefixes of keys that may be absent */
+    int64_t     width;         /* channels of the first stage (16) */
+    const char *depth;         /* blocks a stage "1,1,1,1" ("2,2,2,2"); "resnet18" "resnet34" "resnet50" too */
+    int64_t     stem_kernel, stem_stride; /* (7), (2) */
+    bool        stem_pool, bottleneck;    /* (true), (false) */
+} rvl_train_opts;
+
+typedef struct {
+    rvl_train_opts train;
+    const char    *uncertain; /* ignore, present, absent or half ("ignore") */
+    const char    *missing;   /* not mentioned: ignore or absent ("absent") */
+    const char    *without;   /* comma-separated findings withheld from the labels (none) */
+} rvl_pretrain_opts;
+
+typedef struct {
+    rvl_train_opts train;
+    const char    *text_tower;            /* start from a run, bundle or weight file (random) */
+    bool           lock_image, lock_text; /* frozen towers, in evaluation mode */
+    const char    *vocabulary;            /* WordPiece file (learned from the training reports) */
+    int64_t        vocabulary_size;       /* when learned (1000) */
+    int64_t        text_layers, text_width, text_heads, max_tok; /* (2), (128), (4), (64) */
+    double         dropout;                                      /* (0.1) */
+    const char    *pooling;                                      /* cls or mean ("mean") */
+    int64_t        embed_dim;                                    /* (128) */
+    const char    *similarity;                                   /* cosine or dot ("cosine") */
+    double         temperature;                                  /* start or fixed value (0.07) */
+    bool           learn_temperature;                            /* (true) */
+    const char    *text;                                         /* findings, impression or both ("both") */
+} rvl_align_opts;
+
+typedef struct {
+    char    run[512];
+    int64_t n_steps, n_epochs, best_step;
+    char    metric[64]; /* what chose the best checkpoint: "macro AUROC on val", ... */
+    double  best_value, last_loss, seconds;
+} rvl_train_result;
+
+RVL_API rvl_pretrain_opts       rvl_pretrain_opts_default(void);
+RVL_API RVL_MUST_USE rvl_status rvl_pretrain_run(rvl_train_result *out, const rvl_pretrain_opts *opts, rvl_error *err);
+RVL_API rvl_align_opts          rvl_align_opts_default(void);
+RVL_API RVL_MUST_USE rvl_status rvl_align_run(rvl_train_result *out, const rvl_align_opts *opts, rvl_error *err);
+
+/* ---- preparing ------------------------------------------------------------------------------------------------ */
+
+typedef struct {
+    const char *engine;        /* ("phantom") */
+    const char *modality;      /* ("cxr") */
+    const char *out;           /* folder */
+    int64_t     n, seed, size; /* (200), (0), side in pixels (256) */
+    bool        force, dry_run;
+} rvl_synth_images_opts;
+typedef struct {
+    int64_t n_cases, n_drawn, n_kept; /* kept: complete from an earlier run */
+} rvl_synth_images_result;
+RVL_API rvl_synth_images_opts   rvl_synth_images_opts_default(void);
+RVL_API RVL_MUST_USE rvl_status rvl_synth_images_run(rvl_synth_images_result *out, const rvl_synth_images_opts *opts,
+                                                     rvl_error *err);
+
+/* ---- using ---------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    const char *model, *input; /* input: cohort or image file */
+    const char *split;         /* of a cohort ("all") */
+    const char *prompts;       /* schema name or YAML file (the model's own) */
+    bool        force;         /* other modality or view than the model's */
+    int64_t     limit, threads;
+    bool        json;
+} rvl_zeroshot_opts;
+
+/** Scores: probability [i_case * n_findings + k] = softmax over (positive, negative) prompt embeddings' similarity to
+ *  the image, prompts of one polarity averaged (ensembled) in the embedding space. */
+typedef struct {
+    int64_t n_cases;
+    int     n_findings;
+    char  **case_ids; /* or the file name */
+    char  **findings; /* names */
+    float  *probability;
+    char    model_id[33];
+} rvl_scores;
+RVL_API RVL_MUST_USE rvl_status rvl_zeroshot_run(rvl_scores **out, const rvl_zeroshot_opts *opts, rvl_error *err);
+RVL_API void                    rvl_scores_free(rvl_scores *scores);
+
+typedef struct {
+    const char *model, *cohort, *split; /* split ("all") */
+    const char *kind;                   /* image, text or both ("both"; "image" where there are no reports) */
+    const char *out;                    /* index file */
+    bool        append, force;
+    int64_t     limit, threads;
+} rvl_embed_opts;
+typedef struct {
+    int64_t n_cases, n_new;
+    int     embed_dim;
+    bool    has_image, has_text;
+    int64_t n_truncated_reports;
+} rvl_embed_result;
+RVL_API RVL_MUST_USE rvl_status rvl_embed_run(rvl_embed_result *out, const rvl_embed_opts *opts, rvl_error *err);
+
+typedef struct {
+    const char *index;
+    const char *model;               /* (the bundle named in the index) */
+    const char *text, *image, *like; /* exactly one */
+    const char *target;              /* what to rank: image or text ("image") */
+    const char *html;                /* contact sheet path */
+    int64_t     k;                   /* (10) */
+    bool        force;
+} rvl_search_opts;
+typedef struct {
+    int     n;
+    char  **case_ids;
+    char  **snippets; /* start of the report, "" without */
+    double *scores;
+    char    similarity[16];
+} rvl_hits;
+RVL_API RVL_MUST_USE rvl_status rvl_search_run(rvl_hits **out, const rvl_search_opts *opts, rvl_error *err);
+RVL_API void                    rvl_hits_free(rvl_hits *hits);
+
+/* ---- judging -------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    const char *cohort, *model, *split; /* split ("test") */
+    const char *val_split;              /* thresholds are chosen here ("val") */
+    const char *suite;                  /* comma-separated: supervised, zeroshot, retrieval (what the model can) */
+    const char *predictions, *labels, *val_predictions, *val_labels; /* CSV files made elsewhere */
+    const char *image_embeddings, *text_embeddings, *pairs;          /* npy or safetensors; CSV */
+    const char *prompts;
+    const char *uncertain, *missing; /* as in pretrain ("ignore"), ("absent") */
+    const char *html;                /* page to write (none) */
+    const char *predictions_out;     /* CSV of every score, for other tools (none) */
+    int64_t     n_bootstrap;         /* (1000) */
+    int64_t     seed, threads, limit;
+} rvl_bench_opts;
+/** JSON text, schema "rvl.bench/1"; free with rvl_text_free (rvl/plan.h). */
+RVL_API rvl_bench_opts          rvl_bench_opts_default(void);
+RVL_API RVL_MUST_USE rvl_status rvl_bench_run(char **json, const rvl_bench_opts *opts, rvl_error *err);
+
+RVL_END_DECLS
+#endif /* RVL_VERBS_H */
