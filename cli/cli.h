@@ -111,6 +111,7 @@ typedef struct {
     cli_list           set;
     json_t            *origins;  /* option name -> "flag", "RVL_SEED", "file.yaml:3", ...; absent: built-in */
     json_t            *resolved; /* section -> key -> value */
+    const char *argv_text; /* the command line as typed */
     void              *texts;    /* strings that values borrow */
 } rvl_cli;
 

@@ -30,8 +30,9 @@ typedef struct {
     double      clip_grad;                      /* global norm (1); 0: none */
     int64_t     seed, threads, limit;           /* threads (all); limit: first N cases (all) */
     bool        deterministic, augment, dry_run;
-    int64_t     memory_limit_mib;                             /* (none) */
-    int64_t     log_every, keep_last, keep_every, eval_every; /* steps (10), (3), (none), epochs (1) */
+    int64_t     memory_limit_mib;                  /* (none) */
+    int64_t     log_every, save_every;             /* steps (10), (each epoch) */
+    int64_t     eval_every, keep_last, keep_every; /* epochs (1), (3), multiples of steps (none) */
     const char *config_json; /* resolved configuration with origins, to be stored in the run; NULL: {} */
     const char *argv_text;   /* command line, to be stored; NULL: "" */
     /* the image tower */
@@ -64,6 +65,7 @@ typedef struct {
     double         temperature;                                  /* start or fixed value (0.07) */
     bool           learn_temperature;                            /* (true) */
     const char    *text;                                         /* findings, impression or both ("both") */
+    bool           sample_sentences; /* train on random subsets of a report's sentences (true) */
 } rvl_align_opts;
 
 typedef struct {

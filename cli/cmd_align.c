@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file cli/cmd_align.c
+ * rvl align: train an image tower and a text tower to agree.
+ */
+#include "cli/cmd.h"
+#include "cli/train_options.h"
+
+int cmd_align(int argc, char **argv, rvl_cli *cli)
+{
+    rvl_align_opts   o = rvl_align_opts_default();
+    rvl_train_result result;
+    rvl_error        err = {0};
+    const cli_opt    opts[] = {
+           TRAIN_INPUT_OPTIONS(o.train),
+           OPT_STR("text", 0, &o.text, "SECTION", "findings, impression or both [both]"),
+           OPT_FLAG("sample-sentences", 0, &o.sample_sentences, "train on random subsets of a report's sentences [yes]"),
+           TRAIN_RECIPE_OPTIONS(o.train),
+           TRAIN_TOWER_OPTIONS(o.train),
+           OPT_FLAG("lock-image", 0, &o.lock_image, "freeze the image tower"),
+           OPT_GROUP("text_tower"),
+           OPT_STR("text-tower", 0, &o.text_tower, "MODEL", "start from a run, bundle or weight file [random]"),
+           OPT_FLAG("lock-text", 0, &o.lock_text, "freeze the text tower"),
+           OPT_STR("vocabulary", 0, &o.vocabulary, "FILE", "WordPiece tokens, one a line [learned from the reports]"),
+           OPT_INT("vocabulary-size", 0, &o.vocabulary_size, "tokens when learned [1000]"),
+           OPT_INT("text-layers", 0, &o.text_layers, "transformer layers [2]"),
+           OPT_INT("text-width", 0, &o.text_width, "hidden width [128]"),
+           OPT_INT("text-heads", 0, &o.text_heads, "attention heads [4]"),
+           OPT_INT("max-tok", 0, &o.max_tok, "longest text in tokens [64]"),
+           OPT_REAL("dropout", &o.dropout, "in the text tower [0.1]"),
+           OPT_STR("pooling", 0, &o.pooling, "KIND", "cls or mean [mean]"),
+           OPT_GROUP("space"),
+           OPT_INT("embed-dim", 0, &o.embed_dim, "width of the shared space [128]"),
+           OPT_STR("similarity", 0, &o.similarity, "KIND", "cosine or dot [cosine]"),
+           OPT_REAL("temperature", &o.temperature, "start, or the fixed value [0.07]"),
+           OPT_FLAG("learn-temperature", 0, &o.learn_temperature, "train it [yes]"),
+           OPT_END,
+    };
+
+    if (!cli_parse(cli, CLI_JSON | CLI_SEED | CLI_LIMIT | CLI_DRY_RUN | CLI_DEVICE, opts, argc, argv))
+        return cli->exit_code;
+    cli_train_take(cli, &o.train);
+    int code = rvl_align_run(&result, &o, &err) ? cli_fail(cli, &err)
+                                                : cli_train_print(cli, &o.train, &result, "rvl embed -m");
+    cli_train_release(&o.train);
+    return code;
+}

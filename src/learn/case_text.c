@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file learn/case_text.c
+ * Which words of a case the text tower sees.
+ */
+#include "base/alloc.h"
+#include "base/rng.h"
+#include "base/str.h"
+#include "learn/contrast.h"
+
+char *rvl_case_text(const rvl_case *c, rvl_text_choice choice)
+{
+    const char *findings = c->sections[RVL_SECTION_FINDINGS];
+    const char *impression = c->sections[RVL_SECTION_IMPRESSION];
+    rvl_str     s = {0};
+
+    if (findings && (choice != RVL_TEXT_IMPRESSION || !impression))
+        rvl_str_add(&s, findings);
+    if (impression && (choice != RVL_TEXT_FINDINGS || !findings))
+        rvl_str_addf(&s, "%s%s", s.n_bytes ? " " : "", impression);
+    if (s.n_bytes == 0 || s.failed) {
+        rvl_str_free(&s);
+        return NULL;
+    }
+    return rvl_str_take(&s);
+}
+
+char *rvl_sample_sentences(const char *text, uint64_t seed, uint64_t epoch, uint64_t case_key)
+{
+    enum { MAX_SENTENCES = 64 };
+    size_t  at[MAX_SENTENCES];
+    size_t  length[MAX_SENTENCES];
+    bool    take[MAX_SENTENCES] = {false};
+    size_t  n = rvl_sentences(text, at, length, MAX_SENTENCES);
+    rvl_rng r = rvl_rng_make(seed, rvl_rng_mix(rvl_rng_mix(epoch, case_key), rvl_rng_name("sentences")));
+    rvl_str s = {0};
+
+    if (n > MAX_SENTENCES)
+        n = MAX_SENTENCES;
+    if (n < 2 || rvl_rng_uniform(&r) < 0.25) /* a quarter of the draws see the whole report */
+        return rvl_strdup(text);
+    int64_t wanted = 1 + rvl_rng_below(&r, (int64_t)n);
+    int64_t order[MAX_SENTENCES];
+    for (size_t i = 0; i < n; i++)
+        order[i] = (int64_t)i;
+    rvl_rng_shuffle(&r, order, (int64_t)n);
+    for (int64_t i = 0; i < wanted; i++)
+        take[order[i]] = true;
+    for (size_t i = 0; i < n; i++) {
+        if (!take[i])
+            continue;
+        if (s.n_bytes)
+            rvl_str_add(&s, " ");
+        rvl_str_add_n(&s, text + at[i], length[i]);
+    }
+    return rvl_str_take(&s);
+}

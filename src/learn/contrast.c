@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file learn/contrast.c
+ * The contrastive task: whole-batch plan, or chunks with cached embedding gradients.
+ */
+#include "learn/contrast.h"
+#include "base/alloc.h"
+#include "base/json.h"
+#include <math.h>
+#include <string.h>
+
+enum { MODE_WHOLE = RVL_MODE_USER, MODE_FORWARD, MODE_LOSS, MODE_BACKWARD };
+
+struct rvl_contrast {
+    rvl_model           *m;
+    rvl_cohort          *c;
+    const rvl_case_list *train, *val;
+    rvl_contrast_opts    opts;
+    rvl_adamw           *optimizer;
+    rvl_session         *session;
+    rvl_infer           *infer;
+    rvl_plan            *last;  /* the plan that ran last, for find_nonfinite; owned by the session */
+    rvl_plan_stats       stats; /* of the largest plan so far */
+    int64_t              n_cut, n_batches;
+    char               **texts; /* (batch) of the current step */
+    int32_t             *ids;   /* (batch, max_tok) */
+    float               *mask;
+    float               *image_embedding, *text_embedding, *d_image, *d_text; /* (batch, E) */
+};
+
+typedef struct {
+    rvl_node *image, *text; /* embeddings (n, E) */
+} pair;
+
+static pair build_towers(rvl_contrast *s, rvl_graph *g, int64_t n, const rvl_plan_key *key)
+{
+    const int64_t image_shape[] = {n, 1, key->size[1], key->size[2]};
+    const int64_t text_shape[] = {n, key->size[3]};
+    rvl_node     *image = rvl_input(g, "image", RVL_DTYPE_F32, 4, image_shape);
+    rvl_node     *ids = rvl_input(g, "ids", RVL_DTYPE_I32, 2, text_shape);
+    rvl_node     *mask = rvl_input(g, "mask", RVL_DTYPE_F32, 2, text_shape);
+    rvl_taps      visual = rvl_resnet_build(g, image, &s->m->image, !s->opts.lock_image, 0);
+    rvl_taps      text = rvl_bert_build(g, ids, mask, &s->m->text, !s->opts.lock_text);
+    return (pair){rvl_projection_build(g, visual.pooled, &s->m->clip, "visual_projection"),
+                  rvl_projection_build(g, text.pooled, &s->m->clip, "text_projection")};
+}
+
+static void build_loss(rvl_contrast *s, rvl_graph *g, pair p, int64_t n)
+{
+    const int64_t shape[] = {n};
+    rvl_node     *diagonal = rvl_input(g, "diagonal", RVL_DTYPE_I32, 1, shape);
+    rvl_node     *loss = rvl_clip_loss(g, rvl_clip_logits(g, p.image, p.text, &s->m->clip), diagonal);
+    rvl_output(g, "loss", loss);
+    rvl_graph_backward(g, 1, &loss, NULL);
+    rvl_graph_output_weight_grads(g);
+}
+
+static rvl_status build(rvl_graph *g, const rvl_plan_key *key, void *context, rvl_error *err)
+{
+    rvl_contrast *s = context;
+    const int64_t n = key->size[0];
+    const int64_t shape[] = {n, s->m->clip.embed_dim};
+
+    if (key->mode == MODE_WHOLE) {
+        build_loss(s, g, build_towers(s, g, n, key), n);
+    } else if (key->mode == MODE_FORWARD) {
+        pair p = build_towers(s, g, n, key);
+        rvl_output(g, "image_embedding", p.image);
+        rvl_output(g, "text_embedding", p.text);
+    } else if (key->mode == MODE_LOSS) {
+        pair p = {rvl_input(g, "image_embedding", RVL_DTYPE_F32, 2, shape),
+                  rvl_input(g, "text_embedding", RVL_DTYPE_F32, 2, shape)};
+        build_loss(s, g, p, n);
+        rvl_output(g, "d_image", rvl_graph_grad(g, p.image));
+        rvl_output(g, "d_text", rvl_graph_grad(g, p.text));
+    } else {
+        pair      p = build_towers(s, g, n, key);
+        rvl_node *cotangents[] = {rvl_input(g, "d_image", RVL_DTYPE_F32, 2, shape),
+                                  rvl_input(g, "d_text", RVL_DTYPE_F32, 2, shape)};
+        rvl_node *outputs[] = {p.image, p.text};
+        rvl_graph_backward(g, 2, outputs, cotangents);
+        rvl_graph_output_weight_grads(g);
+    }
+    return rvl_graph_check(g, err);
+}
+
+rvl_status rvl_contrast_new(rvl_contrast **out, rvl_model *m, rvl_cohort *c, const rvl_case_list *train,
+                            const rvl_case_list *val, const rvl_contrast_opts *opts, rvl_error *err)
+{
+    rvl_contrast *s = rvl_alloc_array(1, sizeof *s);
+    const size_t  n = (size_t)opts->batch;
+    const size_t  e = (size_t)m->clip.embed_dim;
+    rvl_status    st = RVL_OK;
+
+    *out = NULL;
+    if (!s)
+        return rvl_fail(err, RVL_ERR_NOMEM, "out of memory");
+    s->m = m;
+    s->c = c;
+    s->train = train;
+    s->val = val;
+    s->opts = *opts;
+    s->texts = rvl_alloc_array(n, sizeof *s->texts);
+    s->ids = rvl_alloc_array(n * (size_t)m->max_tok, sizeof *s->ids);
+    s->mask = rvl_alloc_array(n * (size_t)m->max_tok, sizeof *s->mask);
+    s->image_embedding = rvl_alloc_array(4 * n * e, sizeof(float));
+    if (!s->texts || !s->ids || !s->mask || !s->image_embedding)
+        st = rvl_fail(err, RVL_ERR_NOMEM, "out of memory for a contrastive batch of %zu", n);
+    if (!st) {
+        s->text_embedding = s->image_embedding + n * e;
+        s->d_image = s->text_embedding + n * e;
+        s->d_text = s->d_image + n * e;
+        st = rvl_session_new(&s->session, m->params, m->state, build, s, opts->plan, err);
+    }
+    if (!st)
+        st = rvl_infer_new(&s->infer, m, err);
+    if (st) {
+        rvl_contrast_free(s);
+        return st;
+    }
+    *out = s;
+    return RVL_OK;
+}
+
+void rvl_contrast_set_optimizer(rvl_contrast *s, rvl_adamw *o, int64_t n_batches_per_epoch)
+{
+    s->optimizer = o;
+    s->n_batches = n_batches_per_epoch;
+}
+
+static void free_texts(rvl_contrast *s)
+{
+    for (int64_t i = 0; s->texts && i < s->opts.batch; i++) {
+        rvl_free(s->texts[i]);
+        s->texts[i] = NULL;
+    }
+}
+
+void rvl_contrast_free(rvl_contrast *s)
+{
+    if (!s)
+        return;
+    free_texts(s);
+    rvl_session_free(s->session);
+    rvl_infer_free(s->infer);
+    rvl_free(s->texts);
+    rvl_free(s->ids);
+    rvl_free(s->mask);
+    rvl_free(s->image_embedding);
+    rvl_free(s);
+}
+
+rvl_plan_stats rvl_contrast_plan_stats(const rvl_contrast *s)
+{
+    return s->stats;
+}
+
+int64_t rvl_contrast_n_cut(const rvl_contrast *s)
+{
+    return s->n_cut;
+}
+
+/* Texts of the batch; `images` of rows beyond batch->n are zeros and their texts empty. */
+static rvl_status draw_texts(rvl_contrast *s, const rvl_batch *batch, uint64_t epoch, rvl_error *err)
+{
+    free_texts(s);
+    for (int64_t i = 0; i < batch->n; i++) {
+        char *whole = rvl_case_text(&s->train->cases[batch->i_case[i]], s->opts.text);
+        s->texts[i] = whole;
+        if (!whole || !s->opts.sample_sentences)
+            continue;
+        s->texts[i] = rvl_sample_sentences(whole, s->opts.seed, epoch, (uint64_t)batch->i_case[i]);
+        rvl_free(whole);
+        if (!s->texts[i])
+            return rvl_fail(err, RVL_ERR_NOMEM, "out of memory for a report's sentences");
+    }
+    return RVL_OK;
+}
+
+/* The plan of `mode` over `n` rows and `t` tokens. */
+static rvl_status get_plan(rvl_plan **out, rvl_contrast *s, int64_t mode, int64_t n, int64_t t, rvl_error *err)
+{
+    const rvl_preprocess *p = rvl_cohort_preprocess(s->c);
+    rvl_plan_key          key = {.mode = mode, .size = {n, p->height, p->width, t}};
+    if (mode == MODE_LOSS)
+        key.size[1] = key.size[2] = key.size[3] = 0;
+    rvl_status st = rvl_session_plan(out, s->session, &key, err);
+    if (!st) {
+        rvl_plan_stats stats = rvl_plan_get_stats(*out);
+        if (stats.arena_bytes > s->stats.arena_bytes)
+            s->stats = stats;
+        s->last = *out;
+    }
+    return st;
+}
+
+static void put(rvl_plan *plan, const char *name, const void *data)
+{
+    rvl_tensor *t = rvl_plan_input(plan, name);
+    if (t)
+        memcpy(rvl_tensor_data(t), data, rvl_tensor_bytes(t));
+}
+
+static void get(float *out, const rvl_plan *plan, const char *name)
+{
+    const rvl_tensor *t = rvl_plan_output(plan, name);
+    if (t)
+        memcpy(out, rvl_tensor_const_data(t), rvl_tensor_bytes(t));
+}
+
+static void put_diagonal(rvl_plan *plan)
+{
+    rvl_tensor *t = rvl_plan_input(plan, "diagonal");
+    int32_t    *ids = rvl_tensor_data(t);
+    for (int64_t i = 0; i < rvl_tensor_count(t); i++)
+        ids[i] = (int32_t)i;
+}
+
+static void put_chunk(rvl_contrast *s, rvl_plan *plan, const rvl_batch *batch, int64_t first, int64_t t)
+{
+    const rvl_preprocess *p = rvl_cohort_preprocess(s->c);
+    put(plan, "image", batch->images + first * p->height * p->width);
+    put(plan, "ids", s->ids + first * t);
+    put(plan, "mask", s->mask + first * t);
+}
+
+static rvl_status step_whole(rvl_contrast *s, const rvl_batch *batch, int64_t t, int64_t step, double *loss,
+                             rvl_error *err)
+{
+    rvl_plan  *plan = NULL;
+    rvl_status st = get_plan(&plan, s, MODE_WHOLE, s->opts.batch, t, err);
+
+    if (st)
+        return st;
+    put_chunk(s, plan, batch, 0, t);
+    put_diagonal(plan);
+    rvl_plan_set_key(plan, s->opts.seed, (uint64_t)step);
+    st = rvl_plan_run(plan, err);
+    if (st)
+        return st;
+    *loss = *(const float *)rvl_tensor_const_data(rvl_plan_output(plan, "loss"));
+    rvl_adamw_accumulate(s->optimizer, plan);
+    return RVL_OK;
+}
+
+static rvl_status run_chunks(rvl_contrast *s, const rvl_batch *batch, int64_t mode, int64_t t, int64_t step,
+                             rvl_error *err)
+{
+    const int64_t micro = s->opts.micro_batch;
+    const int64_t e = s->m->clip.embed_dim;
+    rvl_status    st = RVL_OK;
+
+    for (int64_t i = 0; !st && i < s->opts.batch; i += micro) {
+        rvl_plan *plan = NULL;
+        st = get_plan(&plan, s, mode, micro, t, err);
+        if (st)
+            break;
+        put_chunk(s, plan, batch, i, t);
+        put(plan, "d_image", s->d_image + i * e);
+        put(plan, "d_text", s->d_text + i * e);
+        rvl_plan_set_key(plan, s->opts.seed, (uint64_t)(step * (s->opts.batch / micro) + i / micro));
+        st = rvl_plan_run(plan, err);
+        if (!st && mode == MODE_BACKWARD)
+            rvl_adamw_accumulate(s->optimizer, plan);
+        if (!st && mode == MODE_FORWARD) {
+            get(s->image_embedding + i * e, plan, "image_embedding");
+            get(s->text_embedding + i * e, plan, "text_embedding");
+        }
+    }
+    return st;
+}
+
+static rvl_status step_chunks(rvl_contrast *s, const rvl_batch *batch, int64_t t, int64_t step, double *loss,
+                              rvl_error *err)
+{
+    rvl_plan  *plan = NULL;
+    rvl_status st = run_chunks(s, batch, MODE_FORWARD, t, step, err);
+
+    if (!st)
+        st = get_plan(&plan, s, MODE_LOSS, s->opts.batch, 0, err);
+    if (st)
+        return st;
+    put(plan, "image_embedding", s->image_embedding);
+    put(plan, "text_embedding", s->text_embedding);
+    put_diagonal(plan);
+    st = rvl_plan_run(plan, err);
+    if (st)
+        return st;
+    *loss = *(const float *)rvl_tensor_const_data(rvl_plan_output(plan, "loss"));
+    if (!isfinite(*loss))
+        return RVL_OK; /* the loop reports it */
+    rvl_adamw_accumulate(s->optimizer, plan);
+    get(s->d_image, plan, "d_image");
+    get(s->d_text, plan, "d_text");
+    /* The second pass stages the same BatchNorm statistics again: keep the first pass's, drop the second's. */
+    rvl_state_commit(s->m->state);
+    st = run_chunks(s, batch, MODE_BACKWARD, t, step, err);
+    rvl_state_discard(s->m->state);
+    return st;
+}
+
+static rvl_status step(void *self, const rvl_batch *batch, int64_t step_number, double *loss, rvl_error *err)
+{
+    rvl_contrast *s = self;
+    int64_t       t = 0;
+    int64_t       n_cut = 0;
+    rvl_status    st = draw_texts(s, batch, (uint64_t)(step_number / s->n_batches), err);
+
+    if (!st)
+        st = rvl_tokenize_batch(s->ids, s->mask, &t, &n_cut, s->m, (const char *const *)s->texts, s->opts.batch, err);
+    if (st)
+        return st;
+    s->n_cut += n_cut;
+    if (s->opts.batch == s->opts.micro_batch)
+        return step_whole(s, batch, t, step_number, loss, err);
+    return step_chunks(s, batch, t, step_number, loss, err);
+}
+
+/* Log-probability of the diagonal in row i of (n, n) similarities, rows of a against rows of b. */
+static double diagonal_loss(const float *a, const float *b, int64_t n, int64_t e, double scale, int64_t *rank_sum)
+{
+    double total = 0;
+    for (int64_t i = 0; i < n; i++) {
+        double peak = -INFINITY;
+        double own = 0;
+        double sum = 0;
+        for (int pass = 0; pass < 2; pass++) {
+            for (int64_t j = 0; j < n; j++) {
+                double dot = 0;
+                for (int64_t k = 0; k < e; k++)
+                    dot += (double)a[i * e + k] * b[j * e + k];
+                dot *= scale;
+                if (pass == 0 && dot > peak)
+                    peak = dot;
+                if (pass == 0 && i == j)
+                    own = dot;
+                if (pass == 1) {
+                    sum += exp(dot - peak);
+                    *rank_sum += j != i && dot >= own;
+                }
+            }
+        }
+        total += peak + log(sum) - own;
+    }
+    return total / (double)n;
+}
+
+static double logit_scale(const rvl_model *m)
+{
+    rvl_param *p = rvl_params_find(m->params, "logit_scale");
+    if (!p)
+        return 1 / m->clip.temperature;
+    double scale = *(const float *)rvl_tensor_const_data(rvl_param_tensor(p));
+    return exp(scale < 0 ? 0 : scale > log(100) ? log(100) : scale);
+}
+
+static rvl_status embed_val(rvl_contrast *s, float *image, float *text, rvl_error *err)
+{
+    const int64_t n = s->val->n_cases;
+    char        **texts = rvl_alloc_array((size_t)n, sizeof *texts);
+    rvl_status    st = texts ? RVL_OK : rvl_fail(err, RVL_ERR_NOMEM, "out of memory");
+
+    for (int64_t i = 0; !st && i < n; i++)
+        texts[i] = rvl_case_text(&s->val->cases[i], s->opts.text);
+    if (!st)
+        st = rvl_infer_cases(image, s->infer, "embedding", s->c, s->val, err);
+    if (!st)
+        st = rvl_infer_texts(text, s->infer, "embedding", (const char *const *)texts, n, NULL, err);
+    for (int64_t i = 0; texts && i < n; i++)
+        rvl_free(texts[i]);
+    rvl_free(texts);
+    return st;
+}
+
+static rvl_status evaluate(void *self, json_t **metrics, double *value, rvl_error *err)
+{
+    rvl_contrast *s = self;
+    const int64_t n = s->val->n_cases;
+    const int64_t e = s->m->clip.embed_dim;
+    float        *image = rvl_alloc_array((size_t)(2 * n * e), sizeof *image);
+    int64_t       ranks[2] = {0, 0};
+    rvl_status    st = image ? embed_val(s, image, image + n * e, err) : rvl_fail(err, RVL_ERR_NOMEM, "out of memory");
+
+    if (!st) {
+        const float *text = image + n * e;
+        double       scale = logit_scale(s->m);
+        double       loss = 0.5 * (diagonal_loss(image, text, n, e, scale, &ranks[0]) +
+                             diagonal_loss(text, image, n, e, scale, &ranks[1]));
+        *value = -loss;
+        *metrics = json_object();
+        rvl_json_set(*metrics, "loss", rvl_json_real(loss));
+        rvl_json_set(*metrics, "mean_rank_image_to_text", rvl_json_real(1 + (double)ranks[0] / (double)n));
+        rvl_json_set(*metrics, "mean_rank_text_to_image", rvl_json_real(1 + (double)ranks[1] / (double)n));
+        rvl_json_set(*metrics, "logit_scale", rvl_json_real(scale));
+        rvl_json_set(*metrics, "n", json_integer(n));
+    }
+    rvl_free(image);
+    return st;
+}
+
+static rvl_status find_nonfinite(void *self, rvl_error *err)
+{
+    rvl_contrast *s = self;
+    return s->last ? rvl_plan_find_nonfinite(s->last, err) : RVL_OK;
+}
+
+rvl_task rvl_contrast_task(rvl_contrast *s)
+{
+    return (rvl_task){s, step, evaluate, find_nonfinite, "negative contrastive loss on val"};
+}

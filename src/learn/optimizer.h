@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file learn/optimizer.h
+ * AdamW with decoupled weight decay (Loshchilov and Hutter 2019, algorithm 2), gradient accumulation and clipping.
+ *
+ * Weight decay acts on weights of two and more axes only (no biases, norms or scales). Gradients are summed in f32
+ * buffers of the optimizer; every result is independent of the thread count.
+ */
+#ifndef RVL_LEARN_OPTIMIZER_H
+#define RVL_LEARN_OPTIMIZER_H
+#include "rvl/plan.h"
+
+typedef struct {
+    double beta1, beta2, eps, weight_decay;
+} rvl_adamw_opts;
+
+typedef struct rvl_adamw rvl_adamw;
+/** For the used, trainable F32 weights of `params` (borrowed). STATE if there are none. */
+RVL_MUST_USE rvl_status  rvl_adamw_new(rvl_adamw **out, rvl_params *params, rvl_adamw_opts opts, rvl_error *err);
+void                     rvl_adamw_free(rvl_adamw *o);
+void                     rvl_adamw_zero_grad(rvl_adamw *o);
+/** Add the outputs "grad:<name>" of a plan that was just run; a weight without one is left alone. */
+void                     rvl_adamw_accumulate(rvl_adamw *o, const rvl_plan *plan);
+/** L2 norm of all gradients together; not finite if one is not. */
+double                   rvl_adamw_grad_norm(const rvl_adamw *o);
+/** One step: gradients times `grad_scale`, learning rate `lr`. Weights are touched. */
+void                     rvl_adamw_step(rvl_adamw *o, double lr, double grad_scale);
+/** Name of the first weight with a gradient that is not finite; NULL if all are. */
+const char              *rvl_adamw_nonfinite(const rvl_adamw *o);
+
+RVL_MUST_USE rvl_status rvl_adamw_save(const rvl_adamw *o, const char *path, rvl_error *err);
+/** FORMAT if the file is of another set of weights. */
+RVL_MUST_USE rvl_status rvl_adamw_load(rvl_adamw *o, const char *path, rvl_error *err);
+size_t                  rvl_adamw_bytes(const rvl_adamw *o); /* moments and gradients */
+
+#endif /* RVL_LEARN_OPTIMIZER_H */

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file learn/supervise.h
+ * Supervised training of the image tower: multi-label BCE with logits over a finding schema.
+ *
+ * The loss of a batch is the sum of the weighted element losses divided by the batch's sum of weights, whatever the
+ * micro-batch: accumulated equals big batch at equal BatchNorm groups (groups have the micro-batch's size).
+ */
+#ifndef RVL_LEARN_SUPERVISE_H
+#define RVL_LEARN_SUPERVISE_H
+#include "learn/infer.h"
+#include "learn/loop.h"
+
+typedef struct {
+    int64_t              batch, micro_batch; /* micro_batch divides batch */
+    rvl_uncertain_policy uncertain;
+    rvl_missing_policy   missing;
+    const bool          *withheld; /* per schema finding; NULL: none */
+    uint64_t             seed;
+    rvl_plan_opts        plan;
+} rvl_supervise_opts;
+
+typedef struct rvl_supervise rvl_supervise;
+/** All pointers are borrowed. The optimizer comes later (rvl_supervise_set_optimizer), since its weights are made by
+ *  the first plan. `val` may be NULL. */
+RVL_MUST_USE rvl_status rvl_supervise_new(rvl_supervise **out, rvl_model *m, rvl_cohort *c, const rvl_case_list *val,
+                                          const rvl_supervise_opts *opts, rvl_error *err);
+void                    rvl_supervise_set_optimizer(rvl_supervise *s, rvl_adamw *o);
+void                    rvl_supervise_free(rvl_supervise *s);
+/** The task for rvl_loop_run. */
+rvl_task                rvl_supervise_task(rvl_supervise *s);
+/** Memory plan of a step. */
+rvl_plan_stats          rvl_supervise_plan_stats(const rvl_supervise *s);
+/** Macro AUROC over findings with both classes, from logits (n, K) and labels of `list`; per finding into `each` (K,
+ *  NaN where undefined; may be NULL). Withheld findings are left out of the mean. */
+RVL_MUST_USE rvl_status rvl_macro_auroc(double *macro, double *each, const float *logits, const rvl_case_list *list,
+                                        int k, const rvl_supervise_opts *opts, rvl_error *err);
+
+#endif /* RVL_LEARN_SUPERVISE_H */

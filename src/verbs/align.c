@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file verbs/align.c
+ * Contrastive alignment of an image tower and a text tower.
+ */
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "learn/contrast.h"
+#include "learn/report.h"
+#include "verbs/train_common.h"
+#include <string.h>
+
+rvl_align_opts rvl_align_opts_default(void)
+{
+    return (rvl_align_opts){.train = rvl__train_opts_default(),
+                            .vocabulary_size = 1000,
+                            .text_layers = 2,
+                            .text_width = 128,
+                            .text_heads = 4,
+                            .max_tok = 64,
+                            .dropout = 0.1,
+                            .pooling = "mean",
+                            .embed_dim = 128,
+                            .similarity = "cosine",
+                            .temperature = 0.07,
+                            .learn_temperature = true,
+                            .text = "both",
+                            .sample_sentences = true};
+}
+
+static rvl_status check_options(const rvl_align_opts *o, rvl_contrast_opts *c, rvl_error *err)
+{
+    static const char *const texts[] = {"findings", "impression", "both"};
+    size_t                   i = 0;
+
+    while (i < 3 && !rvl_str_equal(o->text, texts[i]))
+        i++;
+    if (i == 3)
+        return rvl_fail(err, RVL_ERR_USAGE, "--text is findings, impression or both, not '%s'", o->text);
+    c->text = (rvl_text_choice)i;
+    if (!rvl_str_equal(o->similarity, "cosine") && !rvl_str_equal(o->similarity, "dot"))
+        return rvl_fail(err, RVL_ERR_USAGE, "--similarity is cosine or dot, not '%s'", o->similarity);
+    if (!rvl_str_equal(o->pooling, "cls") && !rvl_str_equal(o->pooling, "mean"))
+        return rvl_fail(err, RVL_ERR_USAGE, "--pooling is cls or mean, not '%s'", o->pooling);
+    if (o->text_layers < 1 || o->text_heads < 1 || o->text_width < 1 || o->text_width % o->text_heads != 0)
+        return rvl_fail(err, RVL_ERR_USAGE, "--text-heads must divide --text-width, and both are positive");
+    if (o->max_tok < 8 || o->max_tok > 512 || o->embed_dim < 1)
+        return rvl_fail(err, RVL_ERR_USAGE, "--max-tok is 8 to 512 and --embed-dim is positive");
+    if (!(o->temperature > 0) || o->dropout < 0 || o->dropout >= 1)
+        return rvl_fail(err, RVL_ERR_USAGE, "--temperature is positive and --dropout in 0..1");
+    if (o->lock_image && o->lock_text)
+        rvl_log(RVL_LOG_INFO, "both towers are locked: only the projections are trained");
+    return RVL_OK;
+}
+
+/* Only cases with a report can be aligned. */
+static int64_t keep_with_text(rvl_case_list *list, rvl_text_choice choice)
+{
+    int64_t n = 0;
+    int64_t n_before = list->n_cases;
+    for (int64_t i = 0; i < n_before; i++) {
+        char *text = rvl_case_text(&list->cases[i], choice);
+        if (text && list->cases[i].n_images > 0)
+            list->cases[n++] = list->cases[i];
+        rvl_free(text);
+    }
+    list->n_cases = n;
+    return n_before - n;
+}
+
+static rvl_status learn_vocabulary(rvl_training *t, const rvl_align_opts *o, rvl_text_choice choice, rvl_error *err)
+{
+    const int64_t n = t->train.n_cases;
+    char        **texts = rvl_alloc_array((size_t)n, sizeof *texts);
+    char         *vocab = NULL;
+    rvl_status    st = texts ? RVL_OK : rvl_fail(err, RVL_ERR_NOMEM, "out of memory");
+
+    for (int64_t i = 0; !st && i < n; i++)
+        texts[i] = rvl_case_text(&t->train.cases[i], choice);
+    if (!st)
+        st = rvl_wordpiece_train(&vocab, (const char *const *)texts, (size_t)n, (int)o->vocabulary_size, 1, true, err);
+    if (!st)
+        st = rvl_tokenizer_parse(&t->m->tokenizer, vocab, strlen(vocab), (rvl_tokenizer_opts){.lower_case = true}, err);
+    for (int64_t i = 0; texts && i < n; i++)
+        rvl_free(texts[i]);
+    rvl_free(texts);
+    rvl_free(vocab);
+    return st;
+}
+
+static rvl_status take_text_tower(rvl_training *t, const rvl_align_opts *o, rvl_error *err)
+{
+    char           *path = NULL;
+    char           *which = NULL;
+    rvl_model      *source = NULL;
+    rvl_load_report report = {0};
+    rvl_error       ignored = {0};
+    rvl_status      st = rvl_bundle_resolve(&path, &which, o->text_tower, err);
+
+    if (!st && rvl_bundle_load(&source, path, &report, &ignored) == RVL_OK) {
+        if (!source->has_text)
+            st = rvl_fail(err, RVL_ERR_FORMAT, "'%s' has no text tower", path);
+        if (!st) {
+            const char *vocab = rvl_tokenizer_vocab(source->tokenizer);
+            t->m->text = source->text;
+            t->m->max_tok = source->max_tok;
+            st = rvl_tokenizer_parse(&t->m->tokenizer, vocab, strlen(vocab), rvl_tokenizer_get_opts(source->tokenizer),
+                                     err);
+        }
+    }
+    if (!st && !t->m->tokenizer)
+        st = rvl_fail(err, RVL_ERR_USAGE, "'%s' carries no vocabulary\nhint: give it with --vocabulary", path);
+    if (!st)
+        st = rvl_model_load_tower(t->m, path, "text", o->train.allow_missing ? o->train.allow_missing : "", &report,
+                                  err);
+    if (!st)
+        rvl_log(RVL_LOG_INFO, "text tower from %s: %d keys matched, %d missing, %d unexpected", which ? which : path,
+                report.n_matched, report.n_missing, report.n_unexpected);
+    rvl_model_free(source);
+    rvl_free(path);
+    rvl_free(which);
+    return st;
+}
+
+static rvl_status add_text_parts(rvl_training *t, const rvl_align_opts *o, rvl_text_choice choice, rvl_error *err)
+{
+    rvl_model *m = t->m;
+    rvl_status st = RVL_OK;
+
+    m->has_text = m->has_clip = true;
+    m->max_tok = (int)o->max_tok;
+    m->clip = (rvl_clip_config){.embed_dim = (int)o->embed_dim,
+                                .similarity =
+                                    rvl_str_equal(o->similarity, "dot") ? RVL_SIMILARITY_DOT : RVL_SIMILARITY_COSINE,
+                                .learn_temperature = o->learn_temperature,
+                                .temperature = o->temperature};
+    m->text = (rvl_bert_config){.hidden = (int)o->text_width,
+                                .n_layers = (int)o->text_layers,
+                                .n_heads = (int)o->text_heads,
+                                .intermediate = 4 * (int)o->text_width,
+                                .max_positions = (int)o->max_tok,
+                                .type_vocab = 2,
+                                .layer_norm_eps = 1e-12,
+                                .dropout = o->dropout,
+                                .pooling = rvl_str_equal(o->pooling, "cls") ? RVL_POOLING_CLS : RVL_POOLING_MEAN};
+    if (o->vocabulary)
+        st = rvl_tokenizer_load(&m->tokenizer, o->vocabulary, (rvl_tokenizer_opts){.lower_case = true}, err);
+    else if (!o->text_tower)
+        st = learn_vocabulary(t, o, choice, err);
+    if (!st && m->tokenizer)
+        m->text.vocab_size = rvl_tokenizer_count(m->tokenizer);
+    if (!st && o->text_tower)
+        st = take_text_tower(t, o, err);
+    return st;
+}
+
+static void lock(rvl_model *m, const char *prefix)
+{
+    for (int i = 0; i < rvl_params_count(m->params); i++)
+        if (rvl_str_starts(rvl_param_name(rvl_params_at(m->params, i)), prefix))
+            rvl_param_set_trainable(rvl_params_at(m->params, i), false);
+}
+
+static rvl_status prepare_model(rvl_training *t, const rvl_align_opts *o, rvl_contrast_opts *c, rvl_error *err)
+{
+    rvl_status st = check_options(o, c, err);
+
+    if (!st)
+        st = rvl__training_open(t, &o->train, err);
+    if (st)
+        return st;
+    int64_t n_dropped = keep_with_text(&t->train, c->text);
+    if (t->has_validation)
+        keep_with_text(&t->val, c->text);
+    if (n_dropped > 0)
+        rvl_log(RVL_LOG_WARN, "%lld of %lld training cases have no report and are left out", (long long)n_dropped,
+                (long long)(n_dropped + t->train.n_cases));
+    if (t->train.n_cases == 0)
+        return rvl_fail(err, RVL_ERR_NOT_FOUND, "cohort '%s' has no reports in split '%s': nothing to align with",
+                        o->train.cohort, o->train.split);
+    if (t->val.n_cases == 0)
+        t->has_validation = false;
+    st = rvl__training_new_model(t, &o->train, err);
+    if (!st)
+        st = rvl__training_sizes(t, &o->train, err);
+    if (!st)
+        st = add_text_parts(t, o, c->text, err);
+    if (!st)
+        st = rvl_model_materialize(t->m, err);
+    if (st)
+        return st;
+    if (o->lock_image)
+        lock(t->m, "visual.");
+    if (o->lock_text)
+        lock(t->m, "text.");
+    c->batch = t->batch;
+    c->micro_batch = t->micro;
+    c->lock_image = o->lock_image;
+    c->lock_text = o->lock_text;
+    c->sample_sentences = o->sample_sentences;
+    c->seed = (uint64_t)o->train.seed;
+    c->plan.memory_limit_bytes = (size_t)o->train.memory_limit_mib << 20;
+    c->plan.deterministic = o->train.deterministic;
+    rvl__training_note(t, &o->train, "align");
+    rvl_json_set(t->m->extra, "text", json_string(o->text));
+    return RVL_OK;
+}
+
+static rvl_status train(rvl_train_result *out, rvl_training *t, const rvl_align_opts *o, const rvl_contrast_opts *c,
+                        rvl_error *err)
+{
+    rvl_contrast *s = NULL;
+    rvl_str       next = {0};
+    rvl_status    st = rvl_contrast_new(&s, t->m, t->cohort, &t->train, t->has_validation ? &t->val : NULL, c, err);
+
+    if (!st)
+        st = rvl__training_prepare(t, &o->train, err);
+    if (!st) {
+        rvl_task task = rvl_contrast_task(s);
+        rvl_contrast_set_optimizer(s, t->optimizer, rvl_loader_n_batches(t->loader));
+        st = rvl__training_run(out, t, &o->train, &task, err);
+    }
+    if (!st && rvl_contrast_n_cut(s) > 0)
+        rvl_log(RVL_LOG_WARN, "%lld drawn texts were longer than %d tokens and were cut\nhint: raise --max-tok",
+                (long long)rvl_contrast_n_cut(s), t->m->max_tok);
+    if (!st)
+        rvl__training_log_plan(t, rvl_contrast_plan_stats(s));
+    if (!st) {
+        rvl_str_addf(&next, "rvl bench %s -m %s --suite zeroshot,retrieval", o->train.cohort, rvl_run_path(t->run));
+        st = rvl_run_report(t->run, "Image-text alignment", NULL, next.ptr ? next.ptr : "", err);
+    }
+    rvl_str_free(&next);
+    rvl_contrast_free(s);
+    return st;
+}
+
+rvl_status rvl_align_run(rvl_train_result *out, const rvl_align_opts *opts, rvl_error *err)
+{
+    rvl_training      t = {0};
+    rvl_contrast_opts c = {0};
+    rvl_str           recipe = {0};
+    rvl_status        st = prepare_model(&t, opts, &c, err);
+
+    memset(out, 0, sizeof *out);
+    rvl_str_addf(&recipe, "align|%s|%d%d%d|%s|%lld|%lld|%lld|%lld|%lld|%.9g|%s|%lld|%s|%.9g|%d", opts->text,
+                 opts->lock_image, opts->lock_text, opts->sample_sentences, opts->text_tower ? opts->text_tower : "",
+                 (long long)opts->vocabulary_size, (long long)opts->text_layers, (long long)opts->text_width,
+                 (long long)opts->text_heads, (long long)opts->max_tok, opts->dropout, opts->pooling,
+                 (long long)opts->embed_dim, opts->similarity, opts->temperature, opts->learn_temperature);
+    if (!st && opts->train.dry_run) {
+        rvl_log(RVL_LOG_INFO, "dry run: %lld training pairs, %lld validation pairs, vocabulary of %d tokens",
+                (long long)t.train.n_cases, (long long)t.val.n_cases, rvl_tokenizer_count(t.m->tokenizer));
+    } else if (!st) {
+        st = rvl__training_open_run(&t, &opts->train, "align", recipe.ptr, err);
+        if (!st)
+            st = train(out, &t, opts, &c, err);
+    }
+    rvl_str_free(&recipe);
+    rvl__training_close(&t);
+    return st;
+}
