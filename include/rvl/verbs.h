@@ -104,7 +104,6 @@ typedef struct {
     const char *prompts;       /* schema name or YAML file (the model's own) */
     bool        force;         /* other modality or view than the model's */
     int64_t     limit, threads;
-    bool        json;
 } rvl_zeroshot_opts;
 
 /** Scores: probability [i_case * n_findings + k] = softmax over (positive, negative) prompt embeddings' similarity to

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file verbs/model_use.c
+ * Trained models in use.
+ */
+#include "verbs/model_use.h"
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/util.h"
+#include <math.h>
+#include <omp.h>
+#include <string.h>
+
+rvl_status rvl__use_open(rvl_use *out, const char *run_or_file, int64_t threads, rvl_error *err)
+{
+    char           *which = NULL;
+    rvl_load_report report;
+    rvl_file_map    map = {0};
+
+    memset(out, 0, sizeof *out);
+    if (!run_or_file)
+        return rvl_fail(err, RVL_ERR_USAGE, "no model was given\nhint: -m RUN");
+    if (threads > 0)
+        omp_set_num_threads((int)threads);
+    rvl_status st = rvl_bundle_resolve(&out->path, &which, run_or_file, err);
+    if (!st)
+        st = rvl_bundle_load(&out->m, out->path, &report, err);
+    if (!st)
+        st = rvl_infer_new(&out->infer, out->m, err);
+    if (!st)
+        st = rvl_file_map_open(&map, out->path, err);
+    if (!st) {
+        rvl_hash128_hex(out->id, map.ptr, map.n_bytes);
+        rvl_file_map_close(&map);
+        rvl_log(RVL_LOG_INFO, "model %s", which ? which : out->path);
+    }
+    rvl_free(which);
+    if (st)
+        rvl__use_close(out);
+    return st;
+}
+
+void rvl__use_close(rvl_use *u)
+{
+    rvl_infer_free(u->infer);
+    rvl_model_free(u->m);
+    rvl_free(u->path);
+    memset(u, 0, sizeof *u);
+}
+
+double rvl__logit_scale(const rvl_model *m)
+{
+    rvl_param *p = m->clip.learn_temperature ? rvl_params_find(m->params, "logit_scale") : NULL;
+    if (!p)
+        return 1 / m->clip.temperature;
+    const double scale = *(const float *)rvl_tensor_const_data(rvl_param_tensor(p));
+    return exp(scale < 0 ? 0 : scale > log(100) ? log(100) : scale);
+}
+
+rvl_status rvl__use_schema(const rvl_schema **out, rvl_schema **owned, const rvl_use *u, const char *prompts,
+                           rvl_error *err)
+{
+    *owned = NULL;
+    if (prompts) {
+        rvl_status st = rvl_schema_open(owned, prompts, err);
+        *out = *owned;
+        return st;
+    }
+    *out = u->m->schema;
+    if (!*out)
+        return rvl_fail(err, RVL_ERR_USAGE, "the model names no findings\nhint: give a schema with --prompts");
+    return RVL_OK;
+}
+
+static void normalize(float *x, int64_t e)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < e; i++)
+        sum += (double)x[i] * x[i];
+    const double scale = sum > 0 ? 1 / sqrt(sum) : 0;
+    for (int64_t i = 0; i < e; i++)
+        x[i] = (float)(x[i] * scale);
+}
+
+/* Mean embedding of some prompts into `out` (E). */
+static rvl_status direction(float *out, rvl_use *u, const char *const *prompts, size_t n, rvl_error *err)
+{
+    const int64_t e = u->m->clip.embed_dim;
+    float        *each = rvl_alloc_array(n * (size_t)e + 1, sizeof *each);
+    int64_t       n_cut = 0;
+    rvl_status    st = each ? rvl_infer_texts(each, u->infer, "embedding", prompts, (int64_t)n, &n_cut, err)
+                            : rvl_fail(err, RVL_ERR_NOMEM, "out of memory for prompts");
+
+    if (!st) {
+        memset(out, 0, (size_t)e * sizeof *out);
+        for (size_t p = 0; p < n; p++)
+            for (int64_t i = 0; i < e; i++)
+                out[i] += each[p * (size_t)e + (size_t)i] / (float)n;
+        if (u->m->clip.similarity == RVL_SIMILARITY_COSINE)
+            normalize(out, e);
+        if (n_cut > 0)
+            rvl_log(RVL_LOG_WARN, "%lld prompts are longer than the model's %d tokens and were cut", (long long)n_cut,
+                    u->m->max_tok);
+    }
+    rvl_free(each);
+    return st;
+}
+
+rvl_status rvl__prompt_directions(float **positive, float **negative, rvl_use *u, const rvl_schema *schema,
+                                  rvl_error *err)
+{
+    const int     k = rvl_schema_count(schema);
+    const int64_t e = u->m->clip.embed_dim;
+    rvl_status    st = RVL_OK;
+
+    *positive = *negative = NULL;
+    if (!u->m->has_clip || !u->m->has_text)
+        return rvl_fail(err, RVL_ERR_STATE, "'%s' has no text tower: zero-shot needs a model from `rvl align`",
+                        u->path);
+    *positive = rvl_alloc_array((size_t)(k * e), sizeof(float));
+    *negative = rvl_alloc_array((size_t)(k * e), sizeof(float));
+    if (!*positive || !*negative)
+        st = rvl_fail(err, RVL_ERR_NOMEM, "out of memory for prompts");
+    for (int j = 0; !st && j < k; j++) {
+        const rvl_finding *f = rvl_schema_at(schema, j);
+        if (f->n_positive == 0 || f->n_negative == 0)
+            st = rvl_fail(err, RVL_ERR_USAGE, "finding '%s' has no positive or no negative prompt", f->name);
+        if (!st)
+            st = direction(*positive + j * e, u, f->positive, f->n_positive, err);
+        if (!st)
+            st = direction(*negative + j * e, u, f->negative, f->n_negative, err);
+    }
+    if (st) {
+        rvl_free(*positive);
+        rvl_free(*negative);
+        *positive = *negative = NULL;
+    }
+    return st;
+}
+
+rvl_status rvl__zeroshot_scores(double *probability, rvl_use *u, const rvl_schema *schema, const float *embeddings,
+                                int64_t n, rvl_error *err)
+{
+    const int     k = rvl_schema_count(schema);
+    const int64_t e = u->m->clip.embed_dim;
+    const double  scale = rvl__logit_scale(u->m);
+    float        *positive = NULL;
+    float        *negative = NULL;
+    rvl_status    st = rvl__prompt_directions(&positive, &negative, u, schema, err);
+
+    for (int64_t i = 0; !st && i < n; i++) {
+        for (int j = 0; j < k; j++) {
+            double difference = 0;
+            for (int64_t d = 0; d < e; d++)
+                difference +=
+                    (double)embeddings[i * e + d] * ((double)positive[j * e + d] - (double)negative[j * e + d]);
+            probability[i * k + j] = 1 / (1 + exp(-scale * difference));
+        }
+    }
+    rvl_free(positive);
+    rvl_free(negative);
+    return st;
+}
