@@ -146,6 +146,11 @@ static rvl_status take_tower(rvl_training *t, const rvl_train_opts *opts, rvl_er
             st = rvl_fail(err, RVL_ERR_FORMAT, "'%s' has no image tower", path);
         else
             t->m->image = source->image;
+        json_t *withheld = json_object_get(source->extra, "withheld");
+        if (!st && withheld) {
+            t->m->extra = t->m->extra ? t->m->extra : json_object();
+            rvl_json_set(t->m->extra, "withheld", json_incref(withheld));
+        }
         if (!st && source->preprocess && !json_equal(source->preprocess, t->m->preprocess))
             st = rvl_fail(err, RVL_ERR_STATE,
                           "the image tower '%s' was trained on images prepared differently than the cohort's\nhint: "

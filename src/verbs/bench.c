@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file verbs/bench.c
+ * Measure a model on a split of a cohort, or hand files made elsewhere to bench_external.c.
+ */
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "learn/contrast.h"
+#include "measure/bootstrap.h"
+#include "verbs/bench_parts.h"
+#include "verbs/label_policy.h"
+#include "verbs/model_use.h"
+#include <math.h>
+#include <string.h>
+
+rvl_bench_opts rvl_bench_opts_default(void)
+{
+    return (rvl_bench_opts){
+        .split = "test", .val_split = "val", .uncertain = "ignore", .missing = "absent", .n_bootstrap = 1000};
+}
+
+/* A split with what was computed about it. */
+typedef struct {
+    rvl_case_list list;
+    double       *score; /* (n, k) */
+    double       *valid;
+    uint8_t      *truth;
+    int64_t      *patient;
+    int64_t       n_patients;
+} part;
+
+typedef struct {
+    const rvl_bench_opts *opts;
+    rvl_use               use;
+    rvl_cohort           *cohort;
+    part                  test, val;
+    bool                  has_val;
+    rvl_uncertain_policy  uncertain;
+    rvl_missing_policy    missing;
+} bench;
+
+static rvl_status no_memory(rvl_error *err)
+{
+    return rvl_fail(err, RVL_ERR_NOMEM, "out of memory for bench");
+}
+
+static void part_fini(part *p)
+{
+    rvl_case_list_fini(&p->list);
+    rvl_free(p->score);
+    rvl_free(p->valid);
+    rvl_free(p->truth);
+    rvl_free(p->patient);
+}
+
+static rvl_status number_patients(part *p, rvl_error *err)
+{
+    const int64_t n = p->list.n_cases;
+    const char  **ids = rvl_alloc_array((size_t)n + 1, sizeof *ids);
+    rvl_status    st = RVL_OK;
+
+    p->patient = rvl_alloc_array((size_t)n + 1, sizeof *p->patient);
+    if (!ids || !p->patient)
+        st = no_memory(err);
+    for (int64_t i = 0; !st && i < n; i++)
+        ids[i] = p->list.cases[i].patient_id;
+    if (!st)
+        st = rvl_number_groups(p->patient, &p->n_patients, ids, n, err);
+    rvl_free(ids);
+    return st;
+}
+
+/* Labels of the schema's findings; column[j] is the finding's place in the cohort's schema. */
+static rvl_status take_labels(bench *b, part *p, const int *column, int k, rvl_error *err)
+{
+    const size_t n = (size_t)p->list.n_cases * (size_t)k + 1;
+
+    if (!p->truth) {
+        p->score = rvl_alloc_array(n, sizeof *p->score);
+        p->valid = rvl_alloc_array(n, sizeof *p->valid);
+        p->truth = rvl_alloc_array(n, sizeof *p->truth);
+    }
+    if (!p->score || !p->valid || !p->truth)
+        return no_memory(err);
+    for (int64_t i = 0; i < p->list.n_cases; i++) {
+        for (int j = 0; j < k; j++) {
+            float target = 0;
+            float weight = 0;
+            if (p->list.cases[i].labels && column[j] >= 0)
+                rvl_label_target((rvl_label_state)p->list.cases[i].labels[column[j]], b->uncertain, b->missing, &target,
+                                 &weight);
+            p->truth[i * k + j] = target > 0.5F;
+            p->valid[i * k + j] = weight;
+        }
+    }
+    return RVL_OK;
+}
+
+static rvl_status scores_of(bench *b, part *p, const rvl_schema *schema, bool zeroshot, rvl_error *err)
+{
+    const char   *output = zeroshot ? "embedding" : "logits";
+    const int64_t width = rvl_infer_width(b->use.infer, output, false);
+    const int64_t n = p->list.n_cases;
+    float        *x = rvl_alloc_array((size_t)(n * width) + 1, sizeof *x);
+    rvl_status    st = x ? rvl_infer_cases(x, b->use.infer, output, b->cohort, &p->list, err) : no_memory(err);
+
+    if (!st && zeroshot)
+        st = rvl__zeroshot_scores(p->score, &b->use, schema, x, n, err);
+    for (int64_t i = 0; !st && !zeroshot && i < n * width; i++)
+        p->score[i] = 1 / (1 + exp(-(double)x[i]));
+    rvl_free(x);
+    return st;
+}
+
+/* Findings named "withheld" by the model's training. */
+static void mark_withheld(bool *withheld, const rvl_use *u, const rvl_schema *schema)
+{
+    json_t *names = json_object_get(u->m->extra, "withheld");
+    size_t  i;
+    json_t *name;
+    json_array_foreach(names, i, name)
+    {
+        int k = json_is_string(name) ? rvl_schema_index(schema, json_string_value(name)) : -1;
+        if (k >= 0)
+            withheld[k] = true;
+    }
+}
+
+static rvl_status save_predictions(const bench *b, const rvl_bench_findings *f, rvl_error *err)
+{
+    rvl_str s = {0};
+    rvl_str_add(&s, "case,patient");
+    for (int j = 0; j < f->k; j++)
+        rvl_str_addf(&s, ",%s", f->names[j]);
+    for (int64_t i = 0; i < f->n; i++) {
+        rvl_str_addf(&s, "\n%s,%s", b->test.list.cases[i].case_id, b->test.list.cases[i].patient_id);
+        for (int j = 0; j < f->k; j++)
+            rvl_str_addf(&s, ",%.9g", f->score[i * f->k + j]);
+    }
+    rvl_str_add(&s, "\n");
+    rvl_status st = s.failed ? no_memory(err) : rvl_file_write(b->opts->predictions_out, s.ptr, s.n_bytes, err);
+    rvl_str_free(&s);
+    return st;
+}
+
+static rvl_status measure_findings(json_t **out, bench *b, const rvl_schema *schema, bool zeroshot, const char **names,
+                                   bool *withheld, int *column, rvl_error *err)
+{
+    const rvl_schema *labels = rvl_cohort_schema(b->cohort);
+    const int         k = rvl_schema_count(schema);
+    rvl_status        st = RVL_OK;
+
+    for (int j = 0; j < k; j++) {
+        names[j] = rvl_schema_at(schema, j)->name;
+        column[j] = rvl_schema_index(labels, names[j]);
+    }
+    mark_withheld(withheld, &b->use, schema);
+    st = take_labels(b, &b->test, column, k, err);
+    if (!st)
+        st = scores_of(b, &b->test, schema, zeroshot, err);
+    if (!st && b->has_val)
+        st = take_labels(b, &b->val, column, k, err);
+    if (!st && b->has_val)
+        st = scores_of(b, &b->val, schema, zeroshot, err);
+    rvl_bench_findings f = {.n = b->test.list.n_cases,
+                            .k = k,
+                            .names = names,
+                            .withheld = withheld,
+                            .score = b->test.score,
+                            .truth = b->test.truth,
+                            .valid = b->test.valid,
+                            .patient = b->test.patient,
+                            .n_patients = b->test.n_patients,
+                            .n_val = b->has_val ? b->val.list.n_cases : 0,
+                            .val_score = b->val.score,
+                            .val_valid = b->val.valid,
+                            .val_truth = b->val.truth,
+                            .is_probability = true};
+    if (!st)
+        st = rvl__bench_findings(out, &f, b->opts->n_bootstrap, (uint64_t)b->opts->seed, err);
+    if (!st && b->opts->predictions_out)
+        st = save_predictions(b, &f, err);
+    return st;
+}
+
+static rvl_status bench_findings(json_t *root, bench *b, bool zeroshot, rvl_error *err)
+{
+    const rvl_schema *schema = b->use.m->schema;
+    rvl_schema       *owned = NULL;
+    json_t           *part_json = NULL;
+    rvl_status        st = RVL_OK;
+
+    if (!rvl_cohort_schema(b->cohort))
+        return rvl_fail(err, RVL_ERR_NOT_FOUND, "cohort '%s' has no labels to compare with", b->opts->cohort);
+    if (zeroshot)
+        st = rvl__use_schema(&schema, &owned, &b->use, b->opts->prompts, err);
+    else if (!b->use.m->has_head || !schema)
+        st = rvl_fail(err, RVL_ERR_USAGE,
+                      "suite supervised: '%s' has no classifier head (it is not from `rvl pretrain`)", b->use.path);
+    if (st)
+        return st;
+    const size_t k = (size_t)rvl_schema_count(schema);
+    const char **names = rvl_alloc_array(k, sizeof *names);
+    bool        *withheld = rvl_alloc_array(k, sizeof *withheld);
+    int         *column = rvl_alloc_array(k, sizeof *column);
+    st = names && withheld && column ? measure_findings(&part_json, b, schema, zeroshot, names, withheld, column, err)
+                                     : no_memory(err);
+    if (!st)
+        rvl_json_set(root, zeroshot ? "zeroshot" : "supervised", part_json);
+    rvl_free(names);
+    rvl_free(withheld);
+    rvl_free(column);
+    rvl_schema_free(owned);
+    return st;
+}
+
+/* Cases with a text, their texts and both embeddings. */
+static rvl_status bench_pairs(json_t *root, bench *b, rvl_error *err)
+{
+    const int64_t   n_all = b->test.list.n_cases;
+    const int64_t   e = b->use.m->clip.embed_dim;
+    rvl_case_list   some = {0};
+    rvl_bench_pairs p = {.e = e, .cosine = b->use.m->clip.similarity == RVL_SIMILARITY_COSINE};
+    char          **texts = rvl_alloc_array((size_t)n_all + 1, sizeof *texts);
+    float          *x = rvl_alloc_array((size_t)(2 * n_all * e) + 1, sizeof *x);
+    int64_t        *numbers = rvl_alloc_array((size_t)(2 * n_all) + 1, sizeof *numbers);
+    json_t         *part_json = NULL;
+    int64_t         n_cut = 0;
+    rvl_status      st = texts && x && numbers ? RVL_OK : no_memory(err);
+
+    some.cases = rvl_alloc_array((size_t)n_all + 1, sizeof *some.cases);
+    if (!st && !some.cases)
+        st = no_memory(err);
+    for (int64_t i = 0; !st && i < n_all; i++) {
+        char *text = rvl_case_text(&b->test.list.cases[i], RVL_TEXT_BOTH);
+        if (!text)
+            continue;
+        texts[some.n_cases] = text;
+        numbers[some.n_cases] = b->test.patient[i];
+        some.cases[some.n_cases++] = b->test.list.cases[i];
+    }
+    if (!st && some.n_cases < 2)
+        st = rvl_fail(err, RVL_ERR_NOT_FOUND, "suite retrieval: split '%s' has no reports", b->opts->split);
+    const int64_t n = some.n_cases;
+    if (!st)
+        st = rvl_infer_cases(x, b->use.infer, "embedding", b->cohort, &some, err);
+    if (!st)
+        st = rvl_infer_texts(x + n * e, b->use.infer, "embedding", (const char *const *)texts, n, &n_cut, err);
+    if (!st)
+        st = rvl_number_groups(numbers + n_all, &p.n_groups, (const char *const *)texts, n, err);
+    if (!st) {
+        p.n = n;
+        p.image = x;
+        p.text = x + n * e;
+        p.patient = numbers;
+        p.n_patients = b->test.n_patients;
+        p.group = numbers + n_all;
+        st = rvl__bench_retrieval(&part_json, &p, b->opts->n_bootstrap, (uint64_t)b->opts->seed, err);
+    }
+    if (!st) {
+        rvl_json_set(part_json, "n_truncated_reports", json_integer(n_cut));
+        rvl_json_set(root, "retrieval", part_json);
+    }
+    for (int64_t i = 0; texts && i < n_all; i++)
+        rvl_free(texts[i]);
+    rvl_free(texts);
+    rvl_free(x);
+    rvl_free(numbers);
+    rvl_free(some.cases);
+    return st;
+}
+
+static rvl_status open_parts(bench *b, rvl_error *err)
+{
+    const rvl_bench_opts *o = b->opts;
+    rvl_status            st = rvl__uncertain_parse(&b->uncertain, o->uncertain, err);
+
+    if (!st)
+        st = rvl__missing_parse(&b->missing, o->missing, err);
+    if (!st)
+        st = rvl__use_open(&b->use, o->model, o->threads, err);
+    if (!st)
+        st = rvl_cohort_open(&b->cohort, o->cohort, err);
+    if (!st)
+        st = rvl_cohort_cases(&b->test.list, b->cohort, o->split, err);
+    if (!st && o->limit > 0 && o->limit < b->test.list.n_cases)
+        b->test.list.n_cases = o->limit;
+    if (!st)
+        st = number_patients(&b->test, err);
+    b->has_val = o->val_split && *o->val_split && !rvl_str_equal(o->val_split, o->split);
+    if (!st && b->has_val) {
+        rvl_error none = {0};
+        b->has_val = rvl_cohort_cases(&b->val.list, b->cohort, o->val_split, &none) == RVL_OK;
+        if (!b->has_val)
+            rvl_log(RVL_LOG_WARN, "no split '%s' to choose thresholds on: F1, precision and recall are left out",
+                    o->val_split);
+    }
+    return st;
+}
+
+static bool wants(const char *suite, const char *name)
+{
+    const size_t n = strlen(name);
+    for (const char *at = suite; at && *at;) {
+        size_t word = strcspn(at, ",");
+        if (word == n && memcmp(at, name, n) == 0)
+            return true;
+        at += word + (at[word] == ',');
+    }
+    return false;
+}
+
+static rvl_status check_suite(const char *suite, rvl_error *err)
+{
+    for (const char *at = suite; at && *at;) {
+        size_t n = strcspn(at, ",");
+        bool   known = (n == 8 && memcmp(at, "zeroshot", 8) == 0) || (n == 9 && memcmp(at, "retrieval", 9) == 0) ||
+                     (n == 10 && memcmp(at, "supervised", 10) == 0);
+        if (!known)
+            return rvl_fail(err, RVL_ERR_USAGE, "unknown suite '%.*s'\nhint: supervised, zeroshot, retrieval", (int)n,
+                            at);
+        at += n + (at[n] == ',');
+    }
+    return RVL_OK;
+}
+
+static rvl_status bench_cohort(json_t *root, const rvl_bench_opts *o, rvl_error *err)
+{
+    bench       b = {.opts = o};
+    const char *suite = o->suite;
+    rvl_status  st = check_suite(suite, err);
+
+    if (!st)
+        st = open_parts(&b, err);
+    if (!st) {
+        if (!suite)
+            suite = b.use.m->has_clip ? "zeroshot,retrieval" : "supervised";
+        json_t *model = json_object();
+        rvl_json_set(model, "path", json_string(b.use.path));
+        rvl_json_set(model, "id", json_string(b.use.id));
+        rvl_json_set(root, "model", model);
+        rvl_json_set(root, "cohort", json_string(o->cohort));
+        rvl_json_set(root, "split", json_string(o->split));
+        rvl_json_set(root, "uncertain", json_string(o->uncertain));
+        rvl_json_set(root, "missing", json_string(o->missing));
+    }
+    if (!st && wants(suite, "supervised"))
+        st = bench_findings(root, &b, false, err);
+    if (!st && wants(suite, "zeroshot"))
+        st = bench_findings(root, &b, true, err);
+    if (!st && wants(suite, "retrieval"))
+        st = b.use.m->has_clip && b.use.m->has_text
+                 ? bench_pairs(root, &b, err)
+                 : rvl_fail(err, RVL_ERR_USAGE, "suite retrieval: '%s' has no text tower", b.use.path);
+    part_fini(&b.test);
+    part_fini(&b.val);
+    rvl_cohort_close(b.cohort);
+    rvl__use_close(&b.use);
+    return st;
+}
+
+rvl_status rvl_bench_run(char **json, const rvl_bench_opts *o, rvl_error *err)
+{
+    json_t    *root = json_object();
+    rvl_status st = root ? RVL_OK : no_memory(err);
+
+    *json = NULL;
+    rvl_json_set(root, "schema", json_string("rvl.bench/1"));
+    rvl_json_set(root, "version", json_string(RVL_VERSION));
+    rvl_json_set(root, "seed", json_integer(o->seed));
+    rvl_json_set(root, "n_bootstrap", json_integer(o->n_bootstrap));
+    if (!st && (o->predictions || o->image_embeddings))
+        st = rvl__bench_external(root, o, err);
+    else if (!st && o->cohort)
+        st = bench_cohort(root, o, err);
+    else if (!st)
+        st = rvl_fail(err, RVL_ERR_USAGE,
+                      "nothing to measure\nhint: give COHORT and -m RUN, or --predictions and --labels, or "
+                      "--image-embeddings and --text-embeddings");
+    if (!st && o->html)
+        st = rvl__bench_html(o->html, root, err);
+    if (!st)
+        st = rvl_json_format(json, root, 2, err);
+    json_decref(root);
+    return st;
+}

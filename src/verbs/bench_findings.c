@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file verbs/bench_findings.c
+ * Per-finding and macro metrics with intervals over patients.
+ */
+#include "base/alloc.h"
+#include "base/json.h"
+#include "measure/bootstrap.h"
+#include "measure/metrics.h"
+#include "verbs/bench_parts.h"
+#include <math.h>
+
+enum { PER_FINDING = 5, N_MACRO = 4, N_BINS = 10 };
+
+/* Order of the metric vector: k x {auroc, ap, f1, precision, recall}, then the macros. */
+typedef struct {
+    const rvl_bench_findings *b;
+    double                   *threshold;      /* (k), NaN: none */
+    double                   *score, *weight; /* (n) of one finding */
+    uint8_t                  *truth;
+} context;
+
+static void take_column(context *c, int j, const double *row_weight)
+{
+    const rvl_bench_findings *b = c->b;
+    for (int64_t i = 0; i < b->n; i++) {
+        c->score[i] = b->score[i * b->k + j];
+        c->truth[i] = b->truth[i * b->k + j];
+        c->weight[i] = b->valid[i * b->k + j] * (row_weight ? row_weight[i] : 1);
+    }
+}
+
+static rvl_binary column_task(const context *c)
+{
+    return (rvl_binary){c->b->n, c->score, c->truth, c->weight};
+}
+
+static double mean_where(const double *values, int stride, const context *c, int withheld)
+{
+    double sum = 0;
+    int    n = 0;
+    for (int j = 0; j < c->b->k; j++) {
+        bool is_withheld = c->b->withheld && c->b->withheld[j];
+        if (withheld >= 0 && is_withheld != (withheld == 1))
+            continue;
+        if (isfinite(values[j * stride])) {
+            sum += values[j * stride];
+            n++;
+        }
+    }
+    return n ? sum / n : NAN;
+}
+
+static rvl_status all_metrics(double *out, const double *row_weight, void *self, rvl_error *err)
+{
+    context   *c = self;
+    const int  k = c->b->k;
+    rvl_status st = RVL_OK;
+
+    for (int j = 0; !st && j < k; j++) {
+        double *m = out + j * PER_FINDING;
+        take_column(c, j, row_weight);
+        rvl_binary task = column_task(c);
+        st = rvl_auroc(&m[0], &task, err);
+        if (!st)
+            st = rvl_average_precision(&m[1], &task, err);
+        m[2] = m[3] = m[4] = NAN;
+        if (!st && isfinite(c->threshold[j])) {
+            rvl_confusion at;
+            rvl_confusion_at(&at, &task, c->threshold[j]);
+            m[2] = at.f1;
+            m[3] = at.precision;
+            m[4] = at.recall;
+        }
+        if (st)
+            rvl_error_prefix(err, "finding '%s'", c->b->names[j]);
+    }
+    double *macro = out + k * PER_FINDING;
+    macro[0] = mean_where(out, PER_FINDING, c, -1);
+    macro[1] = mean_where(out, PER_FINDING, c, 0);
+    macro[2] = mean_where(out, PER_FINDING, c, 1);
+    macro[3] = mean_where(out + 1, PER_FINDING, c, -1);
+    return st;
+}
+
+static rvl_status choose_thresholds(context *c, rvl_error *err)
+{
+    const rvl_bench_findings *b = c->b;
+    rvl_status                st = RVL_OK;
+    double                   *score = rvl_alloc_array((size_t)b->n_val + 1, 2 * sizeof *score);
+    uint8_t                  *truth = rvl_alloc_array((size_t)b->n_val + 1, sizeof *truth);
+
+    if (!score || !truth)
+        st = rvl_fail(err, RVL_ERR_NOMEM, "out of memory for thresholds");
+    for (int j = 0; !st && j < b->k; j++) {
+        double *weight = score + b->n_val;
+        c->threshold[j] = NAN;
+        for (int64_t i = 0; i < b->n_val; i++) {
+            score[i] = b->val_score[i * b->k + j];
+            truth[i] = b->val_truth[i * b->k + j];
+            weight[i] = b->val_valid[i * b->k + j];
+        }
+        if (b->n_val > 0)
+            st = rvl_best_f1_threshold(&c->threshold[j], &(rvl_binary){b->n_val, score, truth, weight}, err);
+    }
+    rvl_free(score);
+    rvl_free(truth);
+    return st;
+}
+
+static json_t *interval_json(const rvl_interval *v)
+{
+    json_t *j = json_object();
+    rvl_json_set(j, "value", rvl_json_real(v->value));
+    rvl_json_set(j, "low", rvl_json_real(v->low));
+    rvl_json_set(j, "high", rvl_json_real(v->high));
+    return j;
+}
+
+static json_t *calibration_json(const context *c, double *brier, double *ece)
+{
+    double     p[N_BINS];
+    double     y[N_BINS];
+    double     n[N_BINS];
+    rvl_binary task = column_task(c);
+    json_t    *bins = json_array();
+
+    rvl_calibration(brier, ece, p, y, n, &task, N_BINS);
+    for (int i = 0; i < N_BINS; i++) {
+        json_t *bin = json_object();
+        rvl_json_set(bin, "mean_probability", rvl_json_real(p[i]));
+        rvl_json_set(bin, "share_present", rvl_json_real(y[i]));
+        rvl_json_set(bin, "n", rvl_json_real(n[i]));
+        json_array_append_new(bins, bin);
+    }
+    return bins;
+}
+
+static json_t *finding_json(context *c, int j, const rvl_interval *v)
+{
+    static const char *const  keys[] = {"auroc", "ap", "f1", "precision", "recall"};
+    const rvl_bench_findings *b = c->b;
+    json_t                   *f = json_object();
+    double                    n_positive = 0;
+    double                    n_valid = 0;
+    double                    brier = NAN;
+    double                    ece = NAN;
+
+    take_column(c, j, NULL);
+    for (int64_t i = 0; i < b->n; i++) {
+        n_valid += c->weight[i];
+        n_positive += c->weight[i] * c->truth[i];
+    }
+    rvl_json_set(f, "name", json_string(b->names[j]));
+    rvl_json_set(f, "withheld", json_boolean(b->withheld && b->withheld[j]));
+    rvl_json_set(f, "n", rvl_json_real(n_valid));
+    rvl_json_set(f, "n_present", rvl_json_real(n_positive));
+    for (int m = 0; m < PER_FINDING; m++)
+        rvl_json_set(f, keys[m], interval_json(&v[m]));
+    rvl_json_set(f, "threshold", rvl_json_real(c->threshold[j]));
+    if (b->is_probability) {
+        json_t *bins = calibration_json(c, &brier, &ece);
+        rvl_json_set(f, "brier", rvl_json_real(brier));
+        rvl_json_set(f, "ece", rvl_json_real(ece));
+        rvl_json_set(f, "calibration", bins);
+    }
+    return f;
+}
+
+static json_t *document(context *c, const rvl_interval *v)
+{
+    const int k = c->b->k;
+    json_t   *root = json_object();
+    json_t   *findings = json_array();
+
+    rvl_json_set(root, "n_cases", json_integer(c->b->n));
+    rvl_json_set(root, "n_patients", json_integer(c->b->n_patients));
+    rvl_json_set(
+        root, "definition",
+        json_string("macro: mean over findings with both classes; intervals: 95 %, bootstrap over patients; F1, "
+                    "precision, recall at the threshold with the best F1 on the validation part"));
+    rvl_json_set(root, "macro_auroc", interval_json(&v[k * PER_FINDING]));
+    rvl_json_set(root, "trained_macro_auroc", interval_json(&v[k * PER_FINDING + 1]));
+    rvl_json_set(root, "withheld_macro_auroc", interval_json(&v[k * PER_FINDING + 2]));
+    rvl_json_set(root, "macro_ap", interval_json(&v[k * PER_FINDING + 3]));
+    for (int j = 0; j < k; j++)
+        json_array_append_new(findings, finding_json(c, j, v + j * PER_FINDING));
+    rvl_json_set(root, "findings", findings);
+    return root;
+}
+
+rvl_status rvl__bench_findings(json_t **out, const rvl_bench_findings *b, int64_t n_draws, uint64_t seed,
+                               rvl_error *err)
+{
+    const int     n_metrics = b->k * PER_FINDING + N_MACRO;
+    context       c = {.b = b};
+    rvl_interval *v = rvl_alloc_array((size_t)n_metrics, sizeof *v);
+    rvl_status    st = RVL_OK;
+
+    *out = NULL;
+    c.threshold = rvl_alloc_array((size_t)b->k, sizeof *c.threshold);
+    c.score = rvl_alloc_array((size_t)b->n + 1, sizeof *c.score);
+    c.weight = rvl_alloc_array((size_t)b->n + 1, sizeof *c.weight);
+    c.truth = rvl_alloc_array((size_t)b->n + 1, sizeof *c.truth);
+    if (!v || !c.threshold || !c.score || !c.weight || !c.truth)
+        st = rvl_fail(err, RVL_ERR_NOMEM, "out of memory for metrics");
+    if (!st)
+        st = choose_thresholds(&c, err);
+    if (!st)
+        st = rvl_bootstrap(v, n_metrics, all_metrics, &c, b->n, b->patient, b->n_patients, n_draws, seed, err);
+    if (!st)
+        *out = document(&c, v);
+    rvl_free(v);
+    rvl_free(c.threshold);
+    rvl_free(c.score);
+    rvl_free(c.weight);
+    rvl_free(c.truth);
+    return st;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file verbs/bench_parts.h
+ * The two kinds of numbers that bench gives, on plain arrays wherever they come from: findings (binary) and retrieval.
+ */
+#ifndef RVL_VERBS_BENCH_PARTS_H
+#define RVL_VERBS_BENCH_PARTS_H
+#include "base/str.h"
+#include "rvl/verbs.h"
+#include <jansson.h>
+
+/** Scores and truth of n cases for k findings. Thresholds are chosen on the validation part where there is one. */
+typedef struct {
+    int64_t            n;
+    int                k;
+    const char *const *names;    /* (k) */
+    const bool        *withheld; /* (k) findings the training labels lacked; NULL: none */
+    const double      *score;    /* (n, k) */
+    const uint8_t     *truth;    /* (n, k) 0 or 1 */
+    const double      *valid;    /* (n, k) weight of the label: 0 leaves it out */
+    const int64_t     *patient;  /* (n) 0..n_patients-1 */
+    int64_t            n_patients;
+    int64_t            n_val; /* 0: thresholds are not chosen, no F1 */
+    const double      *val_score, *val_valid;
+    const uint8_t     *val_truth;
+    bool               is_probability; /* calibration is meaningful */
+} rvl_bench_findings;
+
+/** JSON: macro_auroc, trained_macro_auroc, withheld_macro_auroc, macro_ap and findings[] with auroc, ap, threshold, f1,
+ *  precision, recall, brier, ece, calibration bins; each metric {value, low, high}. */
+RVL_MUST_USE rvl_status rvl__bench_findings(json_t **out, const rvl_bench_findings *b, int64_t n_draws, uint64_t seed,
+                                            rvl_error *err);
+
+/** Pairs: image i belongs with text i. `group`: equal texts have equal numbers. */
+typedef struct {
+    int64_t        n, e;
+    const float   *image, *text; /* (n, e) */
+    const int64_t *group;        /* (n) */
+    int64_t        n_groups;
+    const int64_t *patient; /* (n) */
+    int64_t        n_patients;
+    bool           cosine;
+} rvl_bench_pairs;
+
+/** JSON: pool, n_unique_texts, image_to_text and text_to_image, each with recall_at_{1,5,10}, median_rank, mrr and
+ *  chance_at_{1,5,10}; `unique` and `duplicates` hold the same for those galleries. */
+RVL_MUST_USE rvl_status rvl__bench_retrieval(json_t **out, const rvl_bench_pairs *p, int64_t n_draws, uint64_t seed,
+                                             rvl_error *err);
+
+/** bench on files made elsewhere; opts->predictions or opts->image_embeddings is set. Adds its parts to `root`. */
+RVL_MUST_USE rvl_status rvl__bench_external(json_t *root, const rvl_bench_opts *opts, rvl_error *err);
+/** One page with tables and plots for a finished document. */
+RVL_MUST_USE rvl_status rvl__bench_html(const char *path, const json_t *root, rvl_error *err);
+
+#endif /* RVL_VERBS_BENCH_PARTS_H */
