@@ -109,10 +109,10 @@ typedef struct {
     const char        *output, *model, *config, *progress, *log_level, *device;
     int64_t            seed, limit, threads;
     cli_list           set;
-    json_t            *origins;  /* option name -> "flag", "RVL_SEED", "file.yaml:3", ...; absent: built-in */
-    json_t            *resolved; /* section -> key -> value */
-    const char *argv_text; /* the command line as typed */
-    void              *texts;    /* strings that values borrow */
+    json_t            *origins;   /* option name -> "flag", "RVL_SEED", "file.yaml:3", ...; absent: built-in */
+    json_t            *resolved;  /* section -> key -> value */
+    const char        *argv_text; /* the command line as typed */
+    void              *texts;     /* strings that values borrow */
 } rvl_cli;
 
 typedef int (*cli_run_fn)(int argc, char **argv, rvl_cli *cli);

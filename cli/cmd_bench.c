@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file cli/cmd_bench.c
+ * rvl bench: every metric, with intervals.
+ */
+#include "base/json.h"
+#include "cli/cmd.h"
+#include "rvl/plan.h"
+#include "rvl/verbs.h"
+#include <math.h>
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+
+static void cell(char *out, size_t n_bytes, const json_t *v)
+{
+    const double value = rvl_json_get_f64(v, "value", NAN);
+    const double low = rvl_json_get_f64(v, "low", NAN);
+    if (!isfinite(value))
+        snprintf(out, n_bytes, "-");
+    else if (!isfinite(low))
+        snprintf(out, n_bytes, "%.3f", value);
+    else
+        snprintf(out, n_bytes, "%.3f (%.3f-%.3f)", value, low, rvl_json_get_f64(v, "high", NAN));
+}
+
+static void print_findings(const rvl_cli *cli, const json_t *part, const char *title)
+{
+    enum { COLUMNS = 6, MAX_ROWS = 132 };
+    static const char *const keys[] = {"auroc", "ap", "f1", "precision", "recall"};
+    static const char *const macros[] = {"macro_auroc", "trained_macro_auroc", "withheld_macro_auroc", "macro_ap"};
+    static char              text[MAX_ROWS * COLUMNS][40];
+    const char              *cells[MAX_ROWS * COLUMNS] = {title, "AUROC", "AP", "F1", "precision", "recall"};
+    size_t                   n = 1;
+    size_t                   i;
+    json_t                  *f;
+
+    json_array_foreach(json_object_get(part, "findings"), i, f)
+    {
+        if (n >= MAX_ROWS - 4)
+            break;
+        snprintf(text[n * COLUMNS], sizeof text[0], "%.30s%s", rvl_json_get_string(f, "name", ""),
+                 rvl_json_get_bool(f, "withheld", false) ? " *" : "");
+        for (int c = 0; c < COLUMNS - 1; c++)
+            cell(text[n * COLUMNS + (size_t)c + 1], sizeof text[0], json_object_get(f, keys[c]));
+        for (size_t c = 0; c < COLUMNS; c++)
+            cells[n * COLUMNS + c] = text[n * COLUMNS + c];
+        n++;
+    }
+    for (size_t m = 0; m < RVL_ARRAY_LEN(macros); m++, n++) {
+        cells[n * COLUMNS] = macros[m];
+        cell(text[n * COLUMNS + 1], sizeof text[0], json_object_get(part, macros[m]));
+        cells[n * COLUMNS + 1] = text[n * COLUMNS + 1];
+        for (size_t c = 2; c < COLUMNS; c++)
+            cells[n * COLUMNS + c] = "";
+    }
+    cli_print_table(cli, (int)n, COLUMNS, cells);
+    printf("\n");
+}
+
+static void print_retrieval(const rvl_cli *cli, const json_t *part)
+{
+    enum { COLUMNS = 8 };
+    static const char *const keys[] = {"recall_at_1", "recall_at_5", "recall_at_10", "median_rank"};
+    static const char *const galleries[] = {"diagonal", "unique", "duplicates"};
+    static const char *const directions[][2] = {{"image_to_text", "image->text"}, {"text_to_image", "text->image"}};
+    char                     text[7 * COLUMNS][40];
+    const char              *cells[7 * COLUMNS] = {"direction", "gallery",   "pool",        "recall@1",
+                                                   "recall@5",  "recall@10", "median rank", "chance@10"};
+    size_t                   n = 1;
+
+    for (size_t d = 0; d < 2; d++) {
+        for (size_t g = 0; g < 3; g++, n++) {
+            const json_t *j = json_object_get(part, directions[d][0]);
+            if (g > 0)
+                j = json_object_get(j, galleries[g]);
+            cells[n * COLUMNS] = directions[d][1];
+            cells[n * COLUMNS + 1] = galleries[g];
+            snprintf(text[n * COLUMNS + 2], sizeof text[0], "%lld",
+                     (long long)rvl_json_get_i64(part, g == 1 ? "n_unique_texts" : "pool", 0));
+            for (size_t c = 0; c < 4; c++)
+                cell(text[n * COLUMNS + 3 + c], sizeof text[0], json_object_get(j, keys[c]));
+            snprintf(text[n * COLUMNS + 7], sizeof text[0], "%.3f", rvl_json_get_f64(j, "chance_at_10", NAN));
+            for (size_t c = 2; c < COLUMNS; c++)
+                cells[n * COLUMNS + c] = text[n * COLUMNS + c];
+        }
+    }
+    cli_print_table(cli, (int)n, COLUMNS, cells);
+}
+
+static void print_tables(const rvl_cli *cli, const json_t *root)
+{
+    static const char *const parts[] = {"zeroshot", "supervised", "predictions"};
+    for (size_t i = 0; i < RVL_ARRAY_LEN(parts); i++)
+        if (json_object_get(root, parts[i]))
+            print_findings(cli, json_object_get(root, parts[i]), parts[i]);
+    if (json_object_get(root, "retrieval"))
+        print_retrieval(cli, json_object_get(root, "retrieval"));
+}
+
+/* "zeroshot.macro_auroc>=0.9": the value at the path must reach the bound. */
+static int check_min(rvl_cli *cli, const json_t *root, const char *rule)
+{
+    char          path[128];
+    const json_t *at = root;
+    const char   *equals = strchr(rule, '=');
+    char         *end = NULL;
+    double        bound = equals ? strtod(equals + 1, &end) : NAN;
+
+    if (!equals || (size_t)(equals - rule) >= sizeof path || end == equals + 1)
+        return cli_usage(cli, "--min wants part.metric=value, like zeroshot.macro_auroc=0.9, not '%s'", rule);
+    snprintf(path, sizeof path, "%.*s", (int)(equals - rule), rule);
+    for (char *word = path; word && at;) {
+        char *dot = strchr(word, '.');
+        if (dot)
+            *dot = '\0';
+        at = json_object_get(at, word);
+        word = dot ? dot + 1 : NULL;
+    }
+    double value = json_is_object(at)   ? rvl_json_get_f64(at, "value", NAN)
+                   : json_is_number(at) ? json_number_value(at)
+                                        : NAN;
+    if (value >= bound)
+        return 0;
+    fprintf(stderr, "rvl: check failed: %s is %.4f\n", rule, value);
+    return cli->exit_code = 10;
+}
+
+static int print_result(rvl_cli *cli, const char *text, const char *min_rule)
+{
+    rvl_error err = {0};
+    json_t   *root = NULL;
+
+    if (rvl_json_parse(&root, text, strlen(text), "bench result", &err))
+        return cli_fail(cli, &err);
+    if (cli->json)
+        printf("%s\n", text);
+    else
+        print_tables(cli, root);
+    int code = min_rule ? check_min(cli, root, min_rule) : 0;
+    json_decref(root);
+    return code;
+}
+
+int cmd_bench(int argc, char **argv, rvl_cli *cli)
+{
+    rvl_bench_opts o = rvl_bench_opts_default();
+    rvl_error      err = {0};
+    char          *text = NULL;
+    const char    *min_rule = NULL;
+    const cli_opt  opts[] = {
+         OPT_GROUP("inputs"),
+         OPT_ARG_MAYBE("COHORT", &o.cohort, "folder made by `rvl ingest`"),
+         OPT_STR("split", 0, &o.split, "NAME", "split to measure on [test]"),
+         OPT_STR("val-split", 0, &o.val_split, "NAME", "split that thresholds are chosen on [val]"),
+         OPT_STR("suite", 0, &o.suite, "A,B", "supervised, zeroshot, retrieval [what the model can]"),
+         OPT_STR("prompts", 0, &o.prompts, "SCHEMA", "schema name or YAML file with prompts [the model's]"),
+         OPT_STR("uncertain", 0, &o.uncertain, "POLICY", "ignore, present or absent [ignore]"),
+         OPT_STR("missing", 0, &o.missing, "POLICY", "findings not mentioned: ignore or absent [absent]"),
+         OPT_GROUP("elsewhere"),
+         OPT_STR("predictions", 0, &o.predictions, "CSV", "scores made elsewhere: id, then a column per finding"),
+         OPT_STR("labels", 0, &o.labels, "CSV", "their truth: id, optional patient, the same columns"),
+         OPT_STR("val-predictions", 0, &o.val_predictions, "CSV", "scores that thresholds are chosen on"),
+         OPT_STR("val-labels", 0, &o.val_labels, "CSV", "their truth"),
+         OPT_STR("image-embeddings", 0, &o.image_embeddings, "FILE", "npy or safetensors of shape (n, e)"),
+         OPT_STR("text-embeddings", 0, &o.text_embeddings, "FILE", "npy or safetensors of shape (n, e)"),
+         OPT_STR("pairs", 0, &o.pairs, "CSV", "image_row, text_row, optional patient and text [row by row]"),
+         OPT_GROUP("output"),
+         OPT_INT("bootstrap", 0, &o.n_bootstrap, "draws for the intervals [1000]"),
+         OPT_STR("html", 0, &o.html, "FILE", "write one page with tables and plots"),
+         OPT_STR("predictions-out", 0, &o.predictions_out, "CSV", "write every score"),
+         OPT_STR("min", 0, &min_rule, "KEY=X", "exit 10 unless a value reaches X, e.g. zeroshot.macro_auroc=0.9"),
+         OPT_END,
+    };
+
+    if (!cli_parse(cli, CLI_MODEL | CLI_JSON | CLI_TSV | CLI_SEED | CLI_LIMIT | CLI_DEVICE, opts, argc, argv))
+        return cli->exit_code;
+    if (o.n_bootstrap < 0)
+        return cli_usage(cli, "--bootstrap is not negative");
+    o.model = cli->model;
+    o.seed = cli->seed;
+    o.limit = cli->limit;
+    o.threads = cli->threads;
+    if (rvl_bench_run(&text, &o, &err))
+        return cli_fail(cli, &err);
+    int code = print_result(cli, text, min_rule);
+    rvl_text_free(text);
+    if (!code && o.html)
+        cli_done(cli, "wrote %s", o.html);
+    return code;
+}
