@@ -70,6 +70,7 @@ static rvl_status head_read(rvl_index *x, rvl_error *err)
     const char *format = rvl_safetensors_metadata(x->file, "rvl.format");
     const char *model = rvl_safetensors_metadata(x->file, "rvl.model");
     const char *scale = rvl_safetensors_metadata(x->file, "rvl.scale");
+    const char *path = rvl_safetensors_metadata(x->file, "rvl.model_path");
 
     if (!rvl_str_equal(format, "rvl.index/1"))
         return rvl_fail(err, RVL_ERR_FORMAT, "cannot open index '%s': format is '%.40s', not 'rvl.index/1'%s", x->path,
@@ -79,7 +80,8 @@ static rvl_status head_read(rvl_index *x, rvl_error *err)
     if (!rvl__similarity_parse(rvl_safetensors_metadata(x->file, "rvl.similarity"), &x->data.similarity))
         return damaged(x, err, "its similarity is not cosine, dot or scaled");
     x->data.model = arena_text(x, model);
-    return x->data.model ? RVL_OK : no_memory(err);
+    x->data.model_path = arena_text(x, path ? path : "");
+    return x->data.model && x->data.model_path ? RVL_OK : no_memory(err);
 }
 
 static rvl_status vectors_take(const float **out, rvl_index *x, const char *name, rvl_error *err)

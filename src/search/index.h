@@ -25,7 +25,8 @@ typedef struct {
 
 /** All borrowed. `image` and `text` are (n_cases, n_embed) or NULL. */
 typedef struct {
-    const char           *model; /* hash of the bundle that made the vectors */
+    const char           *model;      /* hash of the bundle that made the vectors */
+    const char           *model_path; /* where that bundle was; NULL or "" if not known */
     rvl_similarity        similarity;
     double                scale; /* of the scores under RVL_SIMILARITY_SCALED */
     int64_t               n_cases, n_embed;

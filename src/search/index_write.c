@@ -153,6 +153,7 @@ static rvl_status metadata_make(json_t **out, const rvl_index_data *d, rvl_error
     snprintf(scale, sizeof scale, "%.17g", d->scale);
     if (!m || !rvl_json_set(m, "rvl.format", json_string("rvl.index/1")) ||
         !rvl_json_set(m, "rvl.model", json_string(d->model)) ||
+        !rvl_json_set(m, "rvl.model_path", json_string(d->model_path ? d->model_path : "")) ||
         !rvl_json_set(m, "rvl.similarity", json_string(rvl__similarity_text(d->similarity))) ||
         !rvl_json_set(m, "rvl.scale", json_string(scale)))
         st = no_memory(err);

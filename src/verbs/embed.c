@@ -10,8 +10,9 @@
 #include "rvl/verbs.h"
 #include "search/index.h"
 #include "verbs/model_use.h"
-#include <stdlib.h>
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { SNIPPET_BYTES = 240 };
 
@@ -23,7 +24,7 @@ typedef struct {
     char          **snippets;
     rvl_index_case *cases;
     float          *image, *text; /* (n, e) or NULL */
-    char            cohort_path[4096];
+    char           *cohort_path;
 } embedding;
 
 static rvl_status no_memory(rvl_error *err)
@@ -39,6 +40,7 @@ static void embedding_fini(embedding *x)
         if (x->snippets)
             rvl_free(x->snippets[i]);
     }
+    rvl_free(x->cohort_path);
     rvl_free(x->texts);
     rvl_free(x->snippets);
     rvl_free(x->cases);
@@ -153,6 +155,16 @@ static rvl_status save(embedding *x, const rvl_embed_opts *o, rvl_error *err)
     return st;
 }
 
+/* The index may be searched from another folder. */
+static rvl_status absolute_path(embedding *x, const char *path, rvl_error *err)
+{
+    char cwd[4096];
+    if (!getcwd(cwd, sizeof cwd))
+        return rvl_fail(err, RVL_ERR_IO, "cannot tell the working folder: %s", strerror(errno));
+    x->cohort_path = rvl_path_join(cwd, path);
+    return x->cohort_path ? RVL_OK : no_memory(err);
+}
+
 static rvl_status open_inputs(embedding *x, const rvl_embed_opts *o, rvl_error *err)
 {
     rvl_status st = rvl__use_open(&x->use, o->model, o->threads, err);
@@ -166,9 +178,7 @@ static rvl_status open_inputs(embedding *x, const rvl_embed_opts *o, rvl_error *
         st = rvl_cohort_cases(&x->list, x->cohort, o->split, err);
     if (!st && o->limit > 0 && o->limit < x->list.n_cases)
         x->list.n_cases = o->limit;
-    if (!st && !realpath(o->cohort, x->cohort_path))
-        st = rvl_fail(err, RVL_ERR_IO, "cannot resolve the path of cohort '%s'", o->cohort);
-    return st;
+    return st ? st : absolute_path(x, o->cohort, err);
 }
 
 rvl_status rvl_embed_run(rvl_embed_result *out, const rvl_embed_opts *o, rvl_error *err)

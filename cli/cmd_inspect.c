@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file cli/cmd_inspect.c
+ * rvl inspect: show what a thing is.
+ */
+#include "base/json.h"
+#include "cli/cmd.h"
+#include "rvl/plan.h"
+#include "rvl/verbs.h"
+#include <stdio.h>
+#include <string.h>
+
+/* "key: value" lines, nested keys indented; arrays of objects one a line. */
+static void print_tree(const json_t *j, int depth)
+{
+    const char *key;
+    json_t     *value;
+    size_t      i;
+
+    json_object_foreach((json_t *)j, key, value)
+    {
+        printf("%*s%s", 2 * depth, "", key);
+        if (json_is_object(value)) {
+            printf("\n");
+            print_tree(value, depth + 1);
+        } else if (json_is_array(value) && json_is_object(json_array_get(value, 0))) {
+            json_t *item;
+            printf(" (%zu)\n", json_array_size(value));
+            json_array_foreach(value, i, item)
+            {
+                char *text = json_dumps(item, JSON_COMPACT);
+                printf("%*s%s\n", 2 * depth + 2, "", text ? text : "");
+                free(text);
+            }
+        } else {
+            char *text = json_is_string(value)
+                             ? NULL
+                             : json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
+            printf(": %s\n", json_is_string(value) ? json_string_value(value) : text ? text : "");
+            free(text);
+        }
+    }
+}
+
+static int print_config(const char *path, rvl_cli *cli)
+{
+    char  line[1024];
+    char  name[4200];
+    FILE *f;
+
+    snprintf(name, sizeof name, "%s/config.yaml", path);
+    f = fopen(name, "r");
+    if (!f)
+        return cli_usage(cli, "'%s' has no config.yaml: --config-of wants a run folder", path);
+    while (fgets(line, sizeof line, f))
+        fputs(line, stdout);
+    fclose(f);
+    return 0;
+}
+
+int cmd_inspect(int argc, char **argv, rvl_cli *cli)
+{
+    const char   *path = NULL;
+    char         *text = NULL;
+    bool          show_config = false;
+    rvl_error     err = {0};
+    const cli_opt opts[] = {
+        OPT_GROUP("inputs"),
+        OPT_ARG("THING", &path, "cohort, run, bundle, index, image, array or schema name"),
+        OPT_FLAG("config-of", 0, &show_config, "a run's configuration, and where each value came from"),
+        OPT_END,
+    };
+
+    if (!cli_parse(cli, CLI_JSON, opts, argc, argv))
+        return cli->exit_code;
+    if (show_config)
+        return print_config(path, cli);
+    if (rvl_inspect_run(&text, path, &err))
+        return cli_fail(cli, &err);
+    json_t *root = NULL;
+    if (cli->json)
+        printf("%s\n", text);
+    else if (rvl_json_parse(&root, text, strlen(text), "inspect result", &err) == RVL_OK)
+        print_tree(root, 0);
+    json_decref(root);
+    rvl_text_free(text);
+    return err.code ? cli_fail(cli, &err) : 0;
+}

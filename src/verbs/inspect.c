@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file verbs/inspect.c
+ * What a thing is: cohort, run, bundle or other safetensors file, index, image, array, schema. Read only.
+ */
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/str.h"
+#include "cohort/cohort.h"
+#include "engine/safetensors.h"
+#include "imaging/image_file.h"
+#include "model/model.h"
+#include "rvl/verbs.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static char *join(const char *a, const char *b)
+{
+    return rvl_path_join(a, b);
+}
+
+static bool has_file(const char *dir, const char *name)
+{
+    char *path = join(dir, name);
+    bool  yes = path && rvl_path_exists(path);
+    rvl_free(path);
+    return yes;
+}
+
+static void count_splits(json_t *splits, const rvl_case_list *list)
+{
+    for (int64_t i = 0; i < list->n_cases; i++) {
+        const char *split = list->cases[i].split ? list->cases[i].split : "";
+        rvl_json_set(splits, split, json_integer(rvl_json_get_i64(splits, split, 0) + 1));
+    }
+}
+
+static json_t *label_counts(const rvl_schema *schema, const rvl_case_list *list)
+{
+    json_t *all = json_object();
+    for (int k = 0; k < rvl_schema_count(schema); k++) {
+        int64_t n[4] = {0};
+        json_t *one = json_object();
+        for (int64_t i = 0; i < list->n_cases; i++)
+            if (list->cases[i].labels)
+                n[list->cases[i].labels[k] & 3]++;
+        for (int s = 0; s < 4; s++)
+            rvl_json_set(one, rvl_label_text((rvl_label_state)s), json_integer(n[s]));
+        rvl_json_set(all, rvl_schema_at(schema, k)->name, one);
+    }
+    return all;
+}
+
+static rvl_status inspect_cohort(json_t *out, const char *path, rvl_error *err)
+{
+    rvl_cohort   *c = NULL;
+    rvl_case_list list = {0};
+    json_t       *preprocess = NULL;
+    rvl_status    st = rvl_cohort_open(&c, path, err);
+
+    if (!st)
+        st = rvl_cohort_cases(&list, c, "all", err);
+    if (!st)
+        st = rvl_preprocess_to_json(&preprocess, rvl_cohort_preprocess(c), err);
+    if (!st) {
+        json_t *splits = json_object();
+        int64_t n_reports = 0;
+        for (int64_t i = 0; i < list.n_cases; i++)
+            n_reports += list.cases[i].sections[RVL_SECTION_FINDINGS] || list.cases[i].sections[RVL_SECTION_IMPRESSION];
+        count_splits(splits, &list);
+        rvl_json_set(out, "kind", json_string("cohort"));
+        rvl_json_set(out, "cases", json_integer(list.n_cases));
+        rvl_json_set(out, "with_report", json_integer(n_reports));
+        rvl_json_set(out, "splits", splits);
+        rvl_json_set(out, "preprocess", preprocess);
+        if (rvl_cohort_schema(c)) {
+            rvl_json_set(out, "schema_name", json_string(rvl_schema_name(rvl_cohort_schema(c))));
+            rvl_json_set(out, "labels", label_counts(rvl_cohort_schema(c), &list));
+        }
+    }
+    rvl_case_list_fini(&list);
+    rvl_cohort_close(c);
+    return st;
+}
+
+static json_t *shape_json(const rvl_tensor *t)
+{
+    json_t *shape = json_array();
+    for (int d = 0; d < rvl_tensor_n_dims(t); d++)
+        json_array_append_new(shape, json_integer(rvl_tensor_shape(t)[d]));
+    return shape;
+}
+
+static rvl_status inspect_safetensors(json_t *out, const char *path, rvl_error *err)
+{
+    rvl_safetensors *f = NULL;
+    json_t          *tensors = json_array();
+    int64_t          n_values = 0;
+    rvl_status       st = rvl_safetensors_open(&f, path, err);
+    const char      *format = st ? NULL : rvl_safetensors_metadata(f, "rvl.format");
+    const char      *key;
+    json_t          *value;
+
+    for (int i = 0; !st && i < rvl_safetensors_count(f); i++) {
+        const rvl_tensor *t = rvl_safetensors_tensor(f, i);
+        json_t           *one = json_object();
+        rvl_json_set(one, "name", json_string(rvl_safetensors_name(f, i)));
+        rvl_json_set(one, "dtype", json_string(rvl_dtype_text(rvl_tensor_dtype(t))));
+        rvl_json_set(one, "shape", shape_json(t));
+        json_array_append_new(tensors, one);
+        n_values += rvl_tensor_count(t);
+    }
+    if (!st) {
+        rvl_json_set(out, "kind", json_string(format ? format : "safetensors"));
+        rvl_json_set(out, "values", json_integer(n_values));
+        json_object_foreach((json_t *)rvl_safetensors_metadata_object(f), key, value)
+        {
+            json_t     *parsed = NULL;
+            rvl_error   ignored = {0};
+            const char *text = json_string_value(value);
+            if (strlen(text) > 4096) /* vocabularies, schemas: their size says enough */
+                rvl_json_set(out, key, json_sprintf("(%zu bytes)", strlen(text)));
+            else if ((*text == '{' || *text == '[') &&
+                     rvl_json_parse(&parsed, text, strlen(text), key, &ignored) == RVL_OK)
+                rvl_json_set(out, key, parsed);
+            else
+                rvl_json_set(out, key, json_string(text));
+        }
+        rvl_json_set(out, "tensors", json_incref(tensors));
+    }
+    json_decref(tensors);
+    rvl_safetensors_close(f);
+    return st;
+}
+
+static rvl_status inspect_run(json_t *out, const char *path, rvl_error *err)
+{
+    char      *record_path = join(path, "run.json");
+    json_t    *record = NULL;
+    char      *bundle = NULL;
+    char      *which = NULL;
+    rvl_error  none = {0};
+    rvl_status st =
+        record_path ? rvl_json_load(&record, record_path, err) : rvl_fail(err, RVL_ERR_NOMEM, "out of memory");
+
+    if (!st) {
+        rvl_json_set(out, "kind", json_string("run"));
+        rvl_json_set(out, "run", json_incref(record));
+        if (rvl_bundle_resolve(&bundle, &which, path, &none) == RVL_OK)
+            rvl_json_set(out, "checkpoint", json_string(which ? which : bundle));
+    }
+    json_decref(record);
+    rvl_free(record_path);
+    rvl_free(bundle);
+    rvl_free(which);
+    return st;
+}
+
+static rvl_status inspect_image(json_t *out, const char *path, rvl_error *err)
+{
+    static const char *const types[] = {"u8", "u16", "i16", "f32"};
+    rvl_volume              *v = NULL;
+    rvl_status               st = rvl_image_load(&v, path, NULL, err);
+
+    if (st)
+        return st;
+    const int64_t n = v->depth * v->height * v->width;
+    double        low = INFINITY;
+    double        high = -INFINITY;
+    double        sum = 0;
+    for (int64_t i = 0; i < n; i++) {
+        double x = rvl_volume_at(v, i);
+        low = x < low ? x : low;
+        high = x > high ? x : high;
+        sum += x;
+    }
+    json_t *stored = json_object();
+    json_t *shape = json_array();
+    if (v->depth > 1)
+        json_array_append_new(shape, json_integer(v->depth));
+    json_array_append_new(shape, json_integer(v->height));
+    json_array_append_new(shape, json_integer(v->width));
+    rvl_json_set(stored, "shape", shape);
+    rvl_json_set(stored, "dtype", json_string(types[v->type]));
+    rvl_json_set(stored, "min", rvl_json_real(low));
+    rvl_json_set(stored, "max", rvl_json_real(high));
+    rvl_json_set(stored, "mean", rvl_json_real(sum / (double)n));
+    rvl_json_set(out, "kind", json_string("image"));
+    rvl_json_set(out, "stored", stored);
+    rvl_volume_free(v);
+    return RVL_OK;
+}
+
+static rvl_status inspect_schema(json_t *out, const char *name, rvl_error *err)
+{
+    rvl_schema *s = NULL;
+    json_t     *findings = json_array();
+    rvl_status  st = rvl_schema_open(&s, name, err);
+
+    for (int i = 0; !st && i < rvl_schema_count(s); i++) {
+        const rvl_finding *f = rvl_schema_at(s, i);
+        json_t            *one = json_object();
+        rvl_json_set(one, "name", json_string(f->name));
+        rvl_json_set(one, "title", json_string(f->title));
+        rvl_json_set(one, "synonyms", json_integer((json_int_t)f->n_synonyms));
+        rvl_json_set(one, "positive_prompts", json_integer((json_int_t)f->n_positive));
+        rvl_json_set(one, "negative_prompts", json_integer((json_int_t)f->n_negative));
+        json_array_append_new(findings, one);
+    }
+    if (!st) {
+        rvl_json_set(out, "kind", json_string("schema"));
+        rvl_json_set(out, "name", json_string(rvl_schema_name(s)));
+        rvl_json_set(out, "findings", json_incref(findings));
+    }
+    json_decref(findings);
+    rvl_schema_free(s);
+    return st;
+}
+
+rvl_status rvl_inspect_run(char **json, const char *path, rvl_error *err)
+{
+    json_t    *out = json_object();
+    rvl_status st = out ? RVL_OK : rvl_fail(err, RVL_ERR_NOMEM, "out of memory");
+
+    *json = NULL;
+    rvl_json_set(out, "schema", json_string("rvl.inspect/1"));
+    if (!st && has_file(path, "cohort.db"))
+        st = inspect_cohort(out, path, err);
+    else if (!st && has_file(path, "run.json"))
+        st = inspect_run(out, path, err);
+    else if (!st && rvl_path_is_dir(path))
+        st = rvl_fail(err, RVL_ERR_UNSUPPORTED,
+                      "folder '%s' is neither a cohort nor a run\nhint: rvl ingest makes cohorts", path);
+    else if (!st && rvl_str_ends(path, ".safetensors"))
+        st = inspect_safetensors(out, path, err);
+    else if (!st && (rvl_str_ends(path, ".yaml") || !rvl_path_exists(path)))
+        st = inspect_schema(out, path, err);
+    else if (!st)
+        st = inspect_image(out, path, err);
+    if (!st)
+        st = rvl_json_format(json, out, 2, err);
+    json_decref(out);
+    return st;
+}
