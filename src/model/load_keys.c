@@ -89,7 +89,11 @@ static rvl_status scratch_fill(rvl_model *scratch, const rvl_safetensors *file, 
 
         if (!model_name(map, rvl_safetensors_name(file, i), name) || rvl_params_find(scratch->params, name))
             continue;
-        st = rvl_tensor_borrow(&shape_only, RVL_DTYPE_F32, rvl_tensor_n_dims(t), rvl_tensor_shape(t), no_data, err);
+        /* State copies what it is given, so statistics (a few values a channel) need storage of their own. */
+        st = is_statistic(name)
+                 ? rvl_tensor_new(&shape_only, RVL_DTYPE_F32, rvl_tensor_n_dims(t), rvl_tensor_shape(t), err)
+                 : rvl_tensor_borrow(&shape_only, RVL_DTYPE_F32, rvl_tensor_n_dims(t), rvl_tensor_shape(t), no_data,
+                                     err);
         if (st)
             return st;
         st = is_statistic(name) ? rvl_state_give(scratch->state, name, shape_only, err)
