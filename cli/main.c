@@ -83,9 +83,15 @@ static int run_version(int argc, char **argv)
 static int run_verb(const rvl_command *c, int argc, char **argv)
 {
     rvl_cli cli = {.command = c, .origins = json_object(), .resolved = json_object()};
-    if (!cli.origins || !cli.resolved)
+    rvl_str typed = {0};
+    rvl_str_addf(&typed, "rvl %s", c->name);
+    for (int i = 0; i < argc; i++)
+        rvl_str_addf(&typed, " %s", argv[i]);
+    if (!cli.origins || !cli.resolved || typed.failed)
         return rvl_status_exit_code(RVL_ERR_NOMEM);
+    cli.argv_text = typed.ptr;
     int code = c->run(argc, argv, &cli);
+    rvl_str_free(&typed);
     json_decref(cli.origins);
     json_decref(cli.resolved);
     cli_config_release(&cli);
