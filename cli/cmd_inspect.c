@@ -10,11 +10,30 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Any value but an object on one line. */
+static void print_value(const json_t *value)
+{
+    char     *text = NULL;
+    rvl_error ignored = {0};
+    if (json_is_string(value))
+        printf("%s\n", json_string_value(value));
+    else if (json_is_real(value))
+        printf("%.6g\n", json_real_value(value));
+    else if (json_is_integer(value))
+        printf("%lld\n", (long long)json_integer_value(value));
+    else if (json_is_boolean(value) || json_is_null(value))
+        printf("%s\n", json_is_true(value) ? "true" : json_is_false(value) ? "false" : "-");
+    else if (rvl_json_format(&text, value, 0, &ignored) == RVL_OK)
+        printf("%s\n", text);
+    rvl_text_free(text);
+}
+
 /* "key: value" lines, nested keys indented; arrays of objects one a line. */
 static void print_tree(const json_t *j, int depth)
 {
     const char *key;
     json_t     *value;
+    json_t     *item;
     size_t      i;
 
     json_object_foreach((json_t *)j, key, value)
@@ -24,20 +43,15 @@ static void print_tree(const json_t *j, int depth)
             printf("\n");
             print_tree(value, depth + 1);
         } else if (json_is_array(value) && json_is_object(json_array_get(value, 0))) {
-            json_t *item;
             printf(" (%zu)\n", json_array_size(value));
             json_array_foreach(value, i, item)
             {
-                char *text = json_dumps(item, JSON_COMPACT);
-                printf("%*s%s\n", 2 * depth + 2, "", text ? text : "");
-                free(text);
+                printf("%*s", 2 * depth + 2, "");
+                print_value(item);
             }
         } else {
-            char *text = json_is_string(value)
-                             ? NULL
-                             : json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
-            printf(": %s\n", json_is_string(value) ? json_string_value(value) : text ? text : "");
-            free(text);
+            printf(": ");
+            print_value(value);
         }
     }
 }
