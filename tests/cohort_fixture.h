@@ -27,7 +27,9 @@ static inline const char *at(const char *folder, const char *name)
 /** The same in a buffer of the caller (PATH_BYTES). */
 static inline const char *path_in(char *buf, const char *folder, const char *name)
 {
-    snprintf(buf, PATH_BYTES, "%s/%s", folder, name);
+    int n = snprintf(buf, PATH_BYTES, "%s/%s", folder, name);
+
+    assert_in_range(n, 1, PATH_BYTES - 1);
     return buf;
 }
 
@@ -148,15 +150,15 @@ static inline void same_folder(const char *a, const char *b)
 {
     rvl_dir_names x = {0}, y = {0};
     rvl_error     err = {0};
-    char          p[1024], q[1024];
+    char          p[PATH_BYTES], q[PATH_BYTES];
 
     assert_int_equal(rvl_dir_list(&x, a, &err), RVL_OK);
     assert_int_equal(rvl_dir_list(&y, b, &err), RVL_OK);
     assert_int_equal(x.n_names, y.n_names);
     for (size_t i = 0; i < x.n_names; i++) {
         assert_string_equal(x.names[i], y.names[i]);
-        snprintf(p, sizeof p, "%s/%s", a, x.names[i]);
-        snprintf(q, sizeof q, "%s/%s", b, y.names[i]);
+        path_in(p, a, x.names[i]);
+        path_in(q, b, y.names[i]);
         if (rvl_path_is_dir(p))
             same_folder(p, q);
         else if (strncmp(x.names[i], "cohort.db", 9) != 0)

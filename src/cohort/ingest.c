@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define TEMPORARY ".tmp-" /* how rvl_outfile calls a file that is not complete */
+
 typedef struct {
     rvl_ingest_opts  opts;
     char            *out_path; /* without a slash at the end */
@@ -118,13 +120,14 @@ static void ingest_warn(const ingest *g)
 /** Only what an ingest makes may be in the folder that --force removes. */
 static rvl_status out_is_ours(const ingest *g, bool *is_empty, rvl_error *err)
 {
-    static const char *const known[] = {"cohort.db", "cohort.db-wal", "cohort.db-shm", "packs", "failures.jsonl"};
+    static const char *const known[] = {"cohort.db",         "cohort.db-wal", "cohort.db-shm",
+                                        "cohort.db-journal", "packs",         "failures.jsonl"};
     rvl_dir_names            list = {0};
     rvl_status               st = rvl_dir_list(&list, g->out_path, err);
 
     *is_empty = !st && list.n_names == 0;
     for (size_t i = 0; !st && i < list.n_names; i++) {
-        bool is_known = rvl_str_starts(list.names[i], "cases-") || rvl_str_starts(list.names[i], ".");
+        bool is_known = rvl_str_starts(list.names[i], "cases-") || rvl_str_starts(list.names[i], TEMPORARY);
         for (size_t j = 0; j < RVL_ARRAY_LEN(known); j++)
             is_known = is_known || strcmp(list.names[i], known[j]) == 0;
         if (!is_known)
@@ -241,6 +244,22 @@ static rvl_status ingest_prepare_folder(ingest *g, rvl_error *err)
     return st ? st : rvl_dir_make(g->out_path, err);
 }
 
+/** Remove what a killed run left half-written. The catalogue's lock is held: nobody else writes here. */
+static rvl_status sweep(const char *folder, rvl_error *err)
+{
+    rvl_dir_names list = {0};
+    rvl_status    st = rvl_path_is_dir(folder) ? rvl_dir_list(&list, folder, err) : RVL_OK;
+
+    for (size_t i = 0; !st && i < list.n_names; i++) {
+        char *path = rvl_str_starts(list.names[i], TEMPORARY) ? rvl_path_join(folder, list.names[i]) : NULL;
+        if (path)
+            remove(path);
+        rvl_free(path);
+    }
+    rvl_dir_names_free(&list);
+    return st;
+}
+
 static rvl_status ingest_write(ingest *g, rvl_error *err)
 {
     int64_t    n_committed = 0;
@@ -250,6 +269,10 @@ static rvl_status ingest_write(ingest *g, rvl_error *err)
     rvl_str_addf(&dir, "%s/packs/%s", g->out_path, g->pack_hash);
     if (!st && dir.failed)
         st = rvl_fail(err, RVL_ERR_NOMEM, "cannot ingest: out of memory");
+    if (!st)
+        st = sweep(g->out_path, err);
+    if (!st)
+        st = sweep(dir.ptr, err);
     if (!st)
         st = rvl__pack_open(&g->pack, dir.ptr, &g->map.spec, n_committed, err);
     rvl_str_free(&dir);
@@ -303,6 +326,18 @@ static rvl_status ingest_dry(rvl_ingest_result *out, const ingest *g, rvl_error 
     return rvl__split_count_leaks(&out->leak_patients, p, err);
 }
 
+static void ingest_remind(const ingest *g, const rvl_ingest_result *r)
+{
+    if (r->n_flat)
+        rvl_log(RVL_LOG_WARN, "%lld images are constant", (long long)r->n_flat);
+    if (r->leak_patients || r->leak_pixels || r->leak_texts)
+        rvl_log(RVL_LOG_WARN,
+                "more than one split holds %lld patients, %lld images, %lld texts (table leaks of cohort.db)",
+                (long long)r->leak_patients, (long long)r->leak_pixels, (long long)r->leak_texts);
+    if (r->n_reports)
+        rvl_log(RVL_LOG_INFO, "report text is not de-identified: '%s' is as private as its source", g->out_path);
+}
+
 static rvl_status ingest_run(rvl_ingest_result *out, ingest *g, rvl_error *err)
 {
     bool       is_finished = false;
@@ -321,6 +356,8 @@ static rvl_status ingest_run(rvl_ingest_result *out, ingest *g, rvl_error *err)
         st = rvl__catalogue_checkpoint(&g->db, err);
     if (!st)
         st = rvl__leakage_count(out, &g->db, err);
+    if (!st && !is_finished)
+        ingest_remind(g, out);
     out->n_skipped_done = is_finished ? out->n_rows : g->writer.n_done;
     return st;
 }
