@@ -64,6 +64,8 @@ static void report__keeps_words_that_only_look_like_headings(void **state)
 {
     static const sections_case cases[] = {
         {"The findings: are stable.", {FINDINGS = "The findings: are stable."}},
+        {"The Findings: are stable.", {FINDINGS = "The Findings: are stable."}},
+        {"No significant\nfindings\nare seen.", {FINDINGS = "No significant findings are seen."}},
         {"No change in comparison: stable", {FINDINGS = "No change in comparison: stable"}},
         {"FINDINGS: Lungs: clear. BONES: intact. No new findings.",
          {FINDINGS = "Lungs: clear. BONES: intact. No new findings."}},

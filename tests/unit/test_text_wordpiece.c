@@ -191,6 +191,18 @@ static void encode__equals_llama_cpp_bert_vectors(void **state)
     rvl_tokenizer_free(t);
 }
 
+/* U+2B820..2B91F: ideographs by BERT's own definition; the reference library leaves them out by a slip. */
+static void encode__sets_every_block_of_ideographs_apart(void **state)
+{
+    rvl_tokenizer *t = mini_new();
+    const int      three[] = {5, 1, 5};
+
+    (void)state;
+    assert_true(ids_equal(t, "lung\xf0\xab\xa0\xa0lung", three, 3)); /* U+2B820 */
+    assert_true(ids_equal(t, "lung\xf0\xab\xa4\x9flung", three, 3)); /* U+2B91F */
+    rvl_tokenizer_free(t);
+}
+
 static void encode__cuts_pads_and_counts(void **state)
 {
     static const int32_t want[8] = {2, 7, 8, 5, 6, 3, 0, 0};
@@ -328,6 +340,20 @@ static void train__merges_in_the_order_worked_out_by_hand(void **state)
     rvl_free(vocab);
 }
 
+/* Score and count are equal: the first in byte order is merged first. */
+static void train__breaks_ties_by_text(void **state)
+{
+    static const char *const texts[] = {"cd ab"};
+    char                    *vocab = NULL;
+    rvl_error                err = {0};
+
+    (void)state;
+    assert_int_equal(rvl_wordpiece_train(&vocab, texts, 1, 14, 1, true, &err), RVL_OK);
+    assert_non_null(strstr(vocab, "\n##d\nab\n"));
+    assert_null(strstr(vocab, "cd"));
+    rvl_free(vocab);
+}
+
 static void train__refuses_a_size_below_the_alphabet(void **state)
 {
     static const char *const texts[] = {"abc"};
@@ -423,6 +449,7 @@ int main(void)
         cmocka_unit_test(encode__equals_reference_on_awkward_strings),
         cmocka_unit_test(encode__equals_minilm_reference_sentences),
         cmocka_unit_test(encode__equals_llama_cpp_bert_vectors),
+        cmocka_unit_test(encode__sets_every_block_of_ideographs_apart),
         cmocka_unit_test(encode__cuts_pads_and_counts),
         cmocka_unit_test(encode__refuses_bytes_that_are_not_utf8),
         cmocka_unit_test(encode__honours_max_word_chars),
@@ -430,6 +457,7 @@ int main(void)
         cmocka_unit_test(vocabulary__accepts_crlf_and_no_last_newline),
         cmocka_unit_test(vocabulary__refuses_damage_with_its_line),
         cmocka_unit_test(train__merges_in_the_order_worked_out_by_hand),
+        cmocka_unit_test(train__breaks_ties_by_text),
         cmocka_unit_test(train__refuses_a_size_below_the_alphabet),
         cmocka_unit_test(train__learns_a_vocabulary_that_knows_its_texts_in_time),
         cmocka_unit_test(tokenizer__survives_every_failed_allocation),
