@@ -103,8 +103,8 @@ static void draw_device(rvl_phantom_truth *t, rvl_rng *r)
 
 static void draw_details(rvl_phantom_case *c, int finding, rvl_rng *r)
 {
-    static const double effusion_mm[4] = {26, 44, 78, 130}, gap_mm[4] = {17, 27, 44, 70};
-    static const double patch_mm[4] = {48, 64, 84, 112}, nodule_mm[4] = {19, 23, 27, 31};
+    static const double effusion_mm[4] = {32, 50, 82, 130}, gap_mm[4] = {20, 30, 46, 70};
+    static const double patch_mm[4] = {52, 66, 84, 112}, nodule_mm[4] = {19, 23, 27, 31};
     rvl_phantom_truth  *t = &c->truth[finding];
 
     switch (finding) {

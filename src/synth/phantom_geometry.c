@@ -41,9 +41,9 @@ static void draw_picture(rvl_phantom_geometry *g, const rvl_phantom_case *c, int
     g->shift_mm = 0;
     g->scapula = ap ? uniform_in(&r, 0.4, 1) : uniform_in(&r, 0, 0.45);
     g->rotate = clamp(rvl_rng_normal(&r), -2.2, 2.2) * 0.045;
-    field_mm = (g->lung_height + 88) * uniform_in(&r, 0.9, 1.19);
-    g->offset_u = uniform_in(&r, -16, 16);
-    g->offset_v = 0.49 * g->lung_height + uniform_in(&r, -17, 18);
+    field_mm = (g->lung_height + 88) * uniform_in(&r, 0.91, 1.17);
+    g->offset_u = uniform_in(&r, -14, 14);
+    g->offset_v = 0.49 * g->lung_height + uniform_in(&r, -14, 16);
     g->mm_per_px = field_mm / (double)(height < width ? height : width);
     g->aspect = uniform_in(&r, 0.94, 1.06);
 }
@@ -60,7 +60,7 @@ static void apply_truth(rvl_phantom_geometry *g, const rvl_phantom_case *c)
     if (p->present && p->severity == 3)
         g->shift_mm += p->side == RVL_SIDE_LEFT ? -8 : 8;
     if (t->present) {
-        pull = t->kind == RVL_KIND_LOBAR ? 8 + 3 * t->severity : 2 + 1.5 * t->severity;
+        pull = t->kind == RVL_KIND_LOBAR ? 9 + 3 * t->severity : 4 + 2 * t->severity;
         for (int i = 0; i < 2; i++)
             if (t->side == RVL_SIDE_BOTH || (t->side == RVL_SIDE_LEFT) == (i == RVL_SIDE_L))
                 g->dome[i] -= (t->zone == RVL_ZONE_LOWER ? 1.5 : 0.8) * pull;

@@ -19,7 +19,7 @@ static exposure draw_exposure(const rvl_phantom_case *c, double body_cm)
     rvl_rng  r = rvl_phantom_rng("phantom-exposure", c->seed, c->index);
     exposure e;
 
-    e.scatter = uniform_in(&r, 0.05, 0.3);
+    e.scatter = uniform_in(&r, 0.05, 0.22);
     e.scatter_mm = uniform_in(&r, 14, 30);
     e.focus_px = uniform_in(&r, 0.3, 0.75);
     e.noise = uniform_in(&r, 0.004, 0.013);
@@ -28,8 +28,8 @@ static exposure draw_exposure(const rvl_phantom_case *c, double body_cm)
     e.edge = uniform_in(&r, 0, 0.7);
     e.black = uniform_in(&r, 0, 0.07);
     e.white = uniform_in(&r, 0.9, 1);
-    e.tilt_x = uniform_in(&r, -0.42, 0.42);
-    e.tilt_y = uniform_in(&r, -0.42, 0.42);
+    e.tilt_x = uniform_in(&r, -0.38, 0.38);
+    e.tilt_y = uniform_in(&r, -0.38, 0.38);
     for (int i = 0; i < 4; i++)
         e.collimate[i] = rvl_rng_uniform(&r) < 0.12 ? (int)uniform_in(&r, 8, 45) : 0;
     return e;
