@@ -65,8 +65,7 @@ static rvl_status ingest_load_map(ingest *g, rvl_error *err)
         g->map.spec.height = g->opts.height;
     if (g->opts.width > 0)
         g->map.spec.width = g->opts.width;
-    rvl_preprocess_hash(g->pack_hash, &g->map.spec);
-    return RVL_OK;
+    return rvl__pack_hash(g->pack_hash, &g->map.spec, err);
 }
 
 /** Everything that decides what the cohort will hold, apart from the images themselves. */

@@ -32,11 +32,10 @@ static rvl_status map_pack(rvl_cohort *c, const char *hash, const char *spec, in
 
     if (!st)
         st = rvl_preprocess_from_json(&c->spec, json, err);
-    if (!st) {
-        rvl_preprocess_hash(found, &c->spec);
-        if (strcmp(found, hash) != 0)
-            st = rvl_fail(err, RVL_ERR_FORMAT, "the preprocessing of pack '%s' has the hash '%s'", hash, found);
-    }
+    if (!st)
+        st = rvl__pack_hash(found, &c->spec, err);
+    if (!st && strcmp(found, hash) != 0)
+        st = rvl_fail(err, RVL_ERR_FORMAT, "the preprocessing of pack '%s' has the hash '%s'", hash, found);
     rvl_str_addf(&dir, "%s/packs/%s", c->path, hash);
     if (!st && dir.failed)
         st = rvl_fail(err, RVL_ERR_NOMEM, "out of memory");

@@ -26,6 +26,8 @@ RVL_MUST_USE rvl_status rvl__pack_sync(rvl__pack_writer *w, rvl_error *err);
 /** Note the number of rows in the index. Called after the commit. */
 RVL_MUST_USE rvl_status rvl__pack_note(rvl__pack_writer *w, rvl_error *err);
 void                    rvl__pack_close(rvl__pack_writer *w); /* { -1, -1 } is allowed */
+/** Name of the pack of a spec; NOMEM if it could not be worked out. */
+RVL_MUST_USE rvl_status rvl__pack_hash(char out[17], const rvl_preprocess *spec, rvl_error *err);
 size_t                  rvl__pack_row_bytes(const rvl_preprocess *spec);
 
 typedef struct {

@@ -160,15 +160,18 @@ static rvl_status source_open_array(rvl__source *s, const char *folder, rvl_hash
 
 static rvl_status source_find_root(rvl__source *s, const char *folder, rvl_error *err)
 {
-    char *path = rvl_path_join(folder, s->map->root ? s->map->root : ".");
-    char  real[PATH_MAX];
+    const char *root = s->map->root ? s->map->root : ".";
+    char       *path = rvl_path_join(folder, root);
+    char        real[PATH_MAX];
+    bool        is_found = path && realpath(path, real);
 
-    s->root = path && realpath(path, real) ? rvl_strdup(real) : NULL;
+    if (is_found)
+        s->root = rvl_strdup(real);
+    bool is_short = !path || (is_found && !s->root);
     rvl_free(path);
-    if (!s->root)
-        return rvl_fail(err, RVL_ERR_NOT_FOUND, "cannot find folder '%s' in '%s'", s->map->root ? s->map->root : ".",
-                        folder);
-    return RVL_OK;
+    if (is_short)
+        return rvl_fail(err, RVL_ERR_NOMEM, "cannot open '%s': out of memory", folder);
+    return is_found ? RVL_OK : rvl_fail(err, RVL_ERR_NOT_FOUND, "cannot find folder '%s' in '%s'", root, folder);
 }
 
 rvl_status rvl__source_open(rvl__source **out, const rvl__map *map, const char *folder, int64_t limit,
