@@ -3,7 +3,8 @@
  * @file cohort/cohort.h
  * A cohort on disk: cohort.db (SQLite, WAL), packs/<preprocessing hash>/, cases-<split>.txt, failures.jsonl.
  *
- * Tables: patients, studies, series, images, reports, labels (finding, state, source), splits, failures, meta.
+ * Tables: patients, studies, series, images, reports, texts, labels (finding, state, source), splits, failures, packs,
+ * leaks, meta. Specified in docs/formats/cohort.md.
  * A case id is short and ours ("c000123"); the path from it to original identifiers lives outside the cohort.
  */
 #ifndef RVL_COHORT_COHORT_H
@@ -49,7 +50,7 @@ RVL_MUST_USE rvl_status rvl_cohort_pack_row(const void **codes, rvl_cohort *c, i
 
 /** Ingest: a map file in YAML says which columns mean what (docs/formats/map.md). */
 typedef struct {
-    const char *folder;   /* paths in tables are relative to it */
+    const char *folder;   /* the map's table and root are relative to it */
     const char *map_path; /* NULL: folder/map.yaml */
     const char *out_path;
     int64_t     height, width; /* pack grid; 0: the map's, else 64 */
@@ -62,10 +63,10 @@ typedef struct {
 
 typedef struct {
     int64_t n_rows, n_patients, n_studies, n_images, n_reports, n_labels, n_failed, n_skipped_done;
-    int64_t n_flat; /* constant images */
-    int64_t n_empty_reports;
-    int64_t leak_patients, leak_pixels, leak_texts; /* shared across splits */
-    int64_t duplicate_pixels, duplicate_texts;      /* anywhere */
+    int64_t n_flat;                                 /* constant images; never counted as copies */
+    int64_t n_empty_reports;                        /* rows without text in a table that has text columns */
+    int64_t leak_patients, leak_pixels, leak_texts; /* distinct ones that more than one split holds */
+    int64_t duplicate_pixels, duplicate_texts;      /* images and reports beyond the first copy, anywhere */
 } rvl_ingest_result;
 
 /** Journalled: killed and run again it continues and ends with the same bytes. Failed files are rows of the table
