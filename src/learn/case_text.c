@@ -37,9 +37,11 @@ char *rvl_sample_sentences(const char *text, uint64_t seed, uint64_t epoch, uint
 
     if (n > MAX_SENTENCES)
         n = MAX_SENTENCES;
-    if (n < 2 || rvl_rng_uniform(&r) < 0.25) /* a quarter of the draws see the whole report */
+    const double draw = rvl_rng_uniform(&r);
+    if (n < 2 || draw < 0.1) /* a tenth of the draws see the whole report */
         return rvl_strdup(text);
-    int64_t wanted = 1 + rvl_rng_below(&r, (int64_t)n);
+    /* Half of them a single sentence: prompts are single sentences too. */
+    int64_t wanted = draw < 0.6 ? 1 : 1 + rvl_rng_below(&r, (int64_t)n);
     int64_t order[MAX_SENTENCES];
     for (size_t i = 0; i < n; i++)
         order[i] = (int64_t)i;
