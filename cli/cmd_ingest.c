@@ -84,6 +84,7 @@ int cmd_ingest(int argc, char **argv, rvl_cli *cli)
     rvl_error         err = {0};
     const char       *ratio = NULL;
     int64_t           folds = 0;
+    bool              check = false;
     const cli_opt     opts[] = {
             OPT_GROUP("inputs"),
             OPT_ARG("FOLDER", &o.folder, "folder that the map's paths are relative to; with --check alone, a cohort"),
@@ -93,14 +94,14 @@ int cmd_ingest(int argc, char **argv, rvl_cli *cli)
             OPT_INT("width", 0, &o.width, "columns of the model's grid [the map's, else 64]"),
             OPT_STR("split-ratio", 0, &ratio, "A/B/C", "train/val/test by patient [the map's split column, else 80/10/10]"),
             OPT_INT("folds", 0, &folds, "make N folds by patient instead of splits [none]"),
-            OPT_FLAG("check", 0, &o.check_only, "verify packs, references, duplicates and leakage"),
+            OPT_FLAG("check", 0, &check, "verify packs, references, duplicates and leakage"),
             OPT_END,
     };
 
     if (!cli_parse(cli, CLI_OUTPUT | CLI_SEED | CLI_DRY_RUN | CLI_FORCE | CLI_LIMIT | CLI_JSON | CLI_PROGRESS, opts,
                    argc, argv))
         return cli->exit_code;
-    bool check_cohort = o.check_only && !cli->output;
+    bool check_cohort = check && !cli->output;
     if (ratio && !parse_ratio(o.split_ratio, ratio))
         return cli_usage(cli, "--split-ratio wants three whole numbers like 80/10/10, not '%s'", ratio);
     if (!cli->output && !check_cohort)
@@ -112,7 +113,7 @@ int cmd_ingest(int argc, char **argv, rvl_cli *cli)
     o.force = cli->force;
     o.n_folds = (int)folds;
     rvl_status st = check_cohort ? RVL_OK : rvl_cohort_ingest(&r, &o, &err);
-    if (!st && o.check_only && !o.dry_run) {
+    if (!st && check && !o.dry_run) {
         st = rvl_cohort_check(&r, check_cohort ? o.folder : o.out_path, &err);
         if (st == RVL_ERR_STATE) {
             print_result(cli, &r);
