@@ -11,11 +11,11 @@ RVL_BEGIN_DECLS
 #define RVL_MAX_DIMS 8
 
 /** Numbers are stable; 32 and up are reserved for block-quantised types. X(NAME, number, bytes, text). */
-#define RVL_DTYPE_LIST(X)                                                                                              \
-    X(F64, 0, 8, "f64")                                                                                                \
-    X(F32, 1, 4, "f32")                                                                                                \
-    X(BF16, 2, 2, "bf16") X(F16, 3, 2, "f16") X(I64, 4, 8, "i64") X(I32, 5, 4, "i32") X(I16, 6, 2, "i16")              \
-        X(U8, 7, 1, "u8")
+/* clang-format off */
+#define RVL_DTYPE_LIST(X)                                                             \
+    X(F64, 0, 8, "f64") X(F32, 1, 4, "f32") X(BF16, 2, 2, "bf16") X(F16, 3, 2, "f16") \
+    X(I64, 4, 8, "i64") X(I32, 5, 4, "i32") X(I16, 6, 2, "i16") X(U8, 7, 1, "u8")
+/* clang-format on */
 
 typedef enum {
 #define X(name, number, bytes, text) RVL_DTYPE_##name = number,
