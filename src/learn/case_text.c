@@ -38,9 +38,9 @@ char *rvl_sample_sentences(const char *text, uint64_t seed, uint64_t epoch, uint
     if (n > MAX_SENTENCES)
         n = MAX_SENTENCES;
     const double draw = rvl_rng_uniform(&r);
-    if (n < 2 || draw < 0.1) /* a tenth of the draws see the whole report */
+    if (n < 2 || draw < 0.3) /* three in ten draws see the whole report */
         return rvl_strdup(text);
-    /* Half of them a single sentence: prompts are single sentences too. */
+    /* As many a single sentence: prompts are single sentences too. */
     int64_t wanted = draw < 0.6 ? 1 : 1 + rvl_rng_below(&r, (int64_t)n);
     int64_t order[MAX_SENTENCES];
     for (size_t i = 0; i < n; i++)
