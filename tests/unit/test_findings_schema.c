@@ -74,12 +74,11 @@ static void builtin__phantom_has_its_prompts(void **state)
     s = builtin("phantom-8");
     f = rvl_schema_at(s, 0);
     assert_string_equal(f->title, "pleural effusion");
-    assert_int_equal(f->n_positive, 2);
-    assert_int_equal(f->n_negative, 2);
-    assert_string_equal(f->positive[0], "There is pleural effusion.");
-    assert_string_equal(f->positive[1], "pleural effusion is present.");
-    assert_string_equal(f->negative[0], "There is no pleural effusion.");
-    assert_string_equal(f->negative[1], "No evidence of pleural effusion.");
+    assert_int_equal(f->n_positive, 3); /* its own prompts */
+    assert_string_equal(f->positive[0], "Moderate left pleural effusion is seen.");
+    assert_int_equal(f->n_negative, 2); /* the schema's templates, filled */
+    assert_string_equal(f->negative[0], "No sign of pleural effusion is seen.");
+    assert_string_equal(f->negative[1], "There is no pleural effusion.");
     assert_string_equal(rvl_schema_at(s, 3)->title, "lung nodule");
     assert_string_equal(rvl_schema_at(s, 6)->title, "pulmonary edema");
     assert_string_equal(rvl_schema_at(s, 7)->title, "support device");
