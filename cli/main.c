@@ -40,6 +40,7 @@ static void install_signals(void)
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGUSR1, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file-size limit is an error of the write, as a full disk is */
 }
 
 static int run_help(int argc, char **argv)

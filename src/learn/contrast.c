@@ -299,6 +299,18 @@ static rvl_status step_chunks(rvl_contrast *s, const rvl_batch *batch, int64_t t
     return st;
 }
 
+/* The clamp in the graph gives no gradient beyond its bound, so a scale that stepped over it is put back (Radford et
+ * al. 2021, section 2.5). */
+static void bound_scale(rvl_model *m)
+{
+    rvl_param *p = rvl_params_find(m->params, "logit_scale");
+    float     *scale = p ? rvl_tensor_data(rvl_param_tensor(p)) : NULL;
+    if (scale && (*scale > (float)log(100) || *scale < 0)) {
+        *scale = *scale < 0 ? 0 : (float)log(100);
+        rvl_param_touch(p);
+    }
+}
+
 static rvl_status step(void *self, const rvl_batch *batch, int64_t step_number, double *loss, rvl_error *err)
 {
     rvl_contrast *s = self;
@@ -306,6 +318,7 @@ static rvl_status step(void *self, const rvl_batch *batch, int64_t step_number, 
     int64_t       n_cut = 0;
     rvl_status    st = draw_texts(s, batch, (uint64_t)(step_number / s->n_batches), err);
 
+    bound_scale(s->m);
     if (!st)
         st = rvl_tokenize_batch(s->ids, s->mask, &t, &n_cut, s->m, (const char *const *)s->texts, s->opts.batch, err);
     if (st)

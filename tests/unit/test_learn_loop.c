@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file tests/unit/test_learn_loop.c
+ * Training on a few phantoms: what must be equal is equal, numbers that break stop the run, an interrupted run goes on.
+ */
+#include "cohort_fixture.h"
+#include "base/util.h"
+#include "learn/contrast.h"
+#include "learn/supervise.h"
+#include "rvl/verbs.h"
+#include "synth/phantom.h"
+#include <math.h>
+
+enum { SIDE = 24, BATCH = 8 };
+
+typedef struct {
+    rvl_cohort   *cohort;
+    rvl_case_list list;
+    rvl_model    *m;
+    rvl_adamw    *o;
+    rvl_loader   *loader;
+} bed;
+
+#define OK(call)                                                                                                       \
+    do {                                                                                                               \
+        rvl_error err = {0};                                                                                           \
+        (void)err;                                                                                                     \
+        if ((call) != RVL_OK)                                                                                          \
+            fail_msg("%s: %s", #call, err.text);                                                                       \
+    } while (0)
+
+static int cohort_make(void **state)
+{
+    if (folder_make(state))
+        return -1;
+    rvl_phantom_opts   p = {.n = 48, .seed = 2, .height = 48, .width = 48};
+    rvl_phantom_result pr;
+    rvl_ingest_opts    i = {.height = SIDE, .width = SIDE};
+    rvl_ingest_result  ir;
+    char               raw[PATH_BYTES];
+    char               out[PATH_BYTES];
+
+    p.out_path = i.folder = path_in(raw, *state, "raw");
+    i.out_path = path_in(out, *state, "cohort");
+    return rvl_phantom_run(&pr, &p, NULL) || rvl_cohort_ingest(&ir, &i, NULL);
+}
+
+static void configure(rvl_model *m, bool clip)
+{
+    m->has_image = true;
+    m->image = (rvl_resnet_config){.width = 4, .blocks = {1, 1}, .stem_kernel = 3, .stem_stride = 2, .in_channels = 1};
+    m->has_head = !clip;
+    m->has_text = m->has_clip = clip;
+    m->max_tok = 48;
+    m->text = (rvl_bert_config){.vocab_size = 0,
+                                .hidden = 16,
+                                .n_layers = 1,
+                                .n_heads = 2,
+                                .intermediate = 32,
+                                .max_positions = 48,
+                                .type_vocab = 2,
+                                .layer_norm_eps = 1e-12,
+                                .pooling = RVL_POOLING_MEAN};
+    m->clip = (rvl_clip_config){.embed_dim = 8, .learn_temperature = true, .temperature = 0.07};
+}
+
+static void bed_open(bed *b, const char *folder, bool clip)
+{
+    char path[PATH_BYTES];
+
+    memset(b, 0, sizeof *b);
+    OK(rvl_cohort_open(&b->cohort, path_in(path, folder, "cohort"), &err));
+    OK(rvl_cohort_cases(&b->list, b->cohort, "train", &err));
+    OK(rvl_model_new(&b->m, 5, &err));
+    configure(b->m, clip);
+    OK(rvl_preprocess_to_json(&b->m->preprocess, rvl_cohort_preprocess(b->cohort), &err));
+    const char *yaml = rvl_schema_yaml(rvl_cohort_schema(b->cohort));
+    OK(rvl_schema_parse(&b->m->schema, yaml, strlen(yaml), "schema", &err));
+    if (clip) {
+        const char *texts[] = {"pleural effusion pneumothorax consolidation nodule",
+                               "no left right small large heart lung"};
+        char       *vocab = NULL;
+        OK(rvl_wordpiece_train(&vocab, texts, 2, 120, 1, true, &err));
+        OK(rvl_tokenizer_parse(&b->m->tokenizer, vocab, strlen(vocab), (rvl_tokenizer_opts){.lower_case = true}, &err));
+        rvl_free(vocab);
+        b->m->text.vocab_size = rvl_tokenizer_count(b->m->tokenizer);
+    }
+    OK(rvl_model_materialize(b->m, &err));
+    OK(rvl_adamw_new(&b->o, b->m->params, (rvl_adamw_opts){0.9, 0.98, 1e-8, 0.05}, &err));
+    OK(rvl_loader_new(
+        &b->loader, b->cohort, &b->list,
+        (rvl_loader_opts){.batch_size = BATCH, .images_per_study = 1, .shuffle = true, .drop_last = true, .seed = 1},
+        &err));
+    rvl_adamw_zero_grad(b->o);
+}
+
+static void bed_close(bed *b)
+{
+    rvl_loader_free(b->loader);
+    rvl_adamw_free(b->o);
+    rvl_model_free(b->m);
+    rvl_case_list_fini(&b->list);
+    rvl_cohort_close(b->cohort);
+}
+
+/* Weights after one step with a fixed rate: equal gradients give equal weights. */
+static void assert_same_weights(rvl_model *a, rvl_model *b, double tolerance)
+{
+    assert_int_equal(rvl_params_count(a->params), rvl_params_count(b->params));
+    for (int i = 0; i < rvl_params_count(a->params); i++) {
+        rvl_param   *p = rvl_params_at(a->params, i);
+        rvl_param   *q = rvl_params_find(b->params, rvl_param_name(p));
+        const float *x = rvl_tensor_const_data(rvl_param_tensor(p));
+        const float *y = rvl_tensor_const_data(rvl_param_tensor(q));
+        for (int64_t j = 0; j < rvl_tensor_count(rvl_param_tensor(p)); j++)
+            if (fabs((double)x[j] - (double)y[j]) > tolerance)
+                fail_msg("%s[%d]: %g is not %g", rvl_param_name(p), (int)j, (double)x[j], (double)y[j]);
+    }
+}
+
+/* One contrastive step; returns loss and gradient norm. */
+static void contrast_step(bed *b, int64_t micro, bool lock_image, double *loss, double *norm)
+{
+    rvl_contrast     *s = NULL;
+    rvl_batch         batch;
+    rvl_contrast_opts o = {
+        .batch = BATCH, .micro_batch = micro, .lock_image = lock_image, .text = RVL_TEXT_BOTH, .seed = 3};
+
+    OK(rvl_contrast_new(&s, b->m, b->cohort, &b->list, NULL, &o, &err));
+    rvl_contrast_set_optimizer(s, b->o, rvl_loader_n_batches(b->loader));
+    rvl_task task = rvl_contrast_task(s);
+    OK(rvl_loader_seek(b->loader, 0, 0, &err));
+    OK(rvl_loader_next(b->loader, &batch, &err));
+    OK(task.step(task.self, &batch, 0, loss, &err));
+    *norm = rvl_adamw_grad_norm(b->o);
+    rvl_adamw_step(b->o, 1e-3, 1);
+    rvl_contrast_free(s);
+}
+
+static void contrast__cached_gradient_equals_the_whole_batch(void **state)
+{
+    bed    a;
+    bed    b;
+    double loss[2];
+    double norm[2];
+
+    bed_open(&a, *state, true);
+    bed_open(&b, *state, true);
+    contrast_step(&a, BATCH, true, &loss[0], &norm[0]); /* a locked tower: BatchNorm has no groups to differ in */
+    contrast_step(&b, 2, true, &loss[1], &norm[1]);
+    assert_true(fabs(loss[0] - loss[1]) < 1e-5);
+    assert_true(fabs(norm[0] - norm[1]) < 1e-5 * norm[0]);
+    assert_true(norm[0] > 1e-3);
+    bed_close(&a);
+    bed_close(&b);
+}
+
+static void contrast__second_pass_counts_statistics_once(void **state)
+{
+    bed    a;
+    bed    b;
+    double loss;
+    double norm;
+
+    bed_open(&a, *state, true);
+    bed_open(&b, *state, true);
+    contrast_step(&a, 4, false, &loss, &norm);
+    rvl_state_commit(a.m->state);
+    /* by hand: the forward pass alone, chunk by chunk, with the same untouched weights */
+    contrast_step(&b, 4, false, &loss, &norm);
+    rvl_state_commit(b.m->state);
+    for (int i = 0; i < rvl_state_count(a.m->state); i++) {
+        const float *x = rvl_tensor_const_data(rvl_state_tensor(a.m->state, i));
+        const float *y = rvl_tensor_const_data(rvl_state_tensor(b.m->state, i));
+        assert_true(fabs((double)x[0] - (double)y[0]) < 1e-7);
+        if (strcmp(rvl_state_name(a.m->state, i), "visual.bn1.running_var") == 0) {
+            /* two groups of four: var = 0.81 * 1 + 0.09 * v1 + 0.1 * v2; a third or fourth blend would shrink the share
+             * of the start, 0.81, to 0.729 or 0.656; the input's variance is far below 1 after the first convolution */
+            assert_true(x[0] > 0.81F && x[0] < 0.81F + 0.19F * 4);
+        }
+    }
+    assert_same_weights(a.m, b.m, 0);
+    bed_close(&a);
+    bed_close(&b);
+}
+
+static double supervised_step(bed *b, int64_t micro)
+{
+    rvl_supervise     *s = NULL;
+    rvl_batch          batch;
+    double             loss = 0;
+    rvl_supervise_opts o = {.batch = BATCH, .micro_batch = micro, .missing = RVL_MISSING_ABSENT};
+
+    OK(rvl_supervise_new(&s, b->m, b->cohort, NULL, &o, &err));
+    rvl_supervise_set_optimizer(s, b->o);
+    rvl_task task = rvl_supervise_task(s);
+    OK(rvl_loader_seek(b->loader, 0, 0, &err));
+    OK(rvl_loader_next(b->loader, &batch, &err));
+    OK(task.step(task.self, &batch, 0, &loss, &err));
+    rvl_supervise_free(s);
+    return loss;
+}
+
+static void supervise__loss_starts_at_ln_2_and_can_be_overfitted(void **state)
+{
+    bed    b;
+    double first;
+    double last = 0;
+
+    bed_open(&b, *state, false);
+    first = supervised_step(&b, BATCH);
+    assert_true(first > 0.4 && first < 1.2); /* ln 2 for an untrained head, give or take its random weights */
+    for (int i = 0; i < 60; i++) {
+        rvl_adamw_step(b.o, 1e-2, 1);
+        rvl_state_commit(b.m->state);
+        rvl_adamw_zero_grad(b.o);
+        last = supervised_step(&b, BATCH);
+    }
+    assert_true(last < 0.3 * first);
+    bed_close(&b);
+}
+
+static void supervise__gives_the_same_bytes_twice(void **state)
+{
+    bed    a;
+    bed    b;
+    double losses[2];
+
+    bed_open(&a, *state, false);
+    bed_open(&b, *state, false);
+    losses[0] = supervised_step(&a, 4);
+    losses[1] = supervised_step(&b, 4);
+    assert_true(losses[0] == losses[1]); /* the same bytes twice */
+    rvl_adamw_step(a.o, 1e-3, 1);
+    rvl_adamw_step(b.o, 1e-3, 1);
+    assert_same_weights(a.m, b.m, 0);
+    bed_close(&a);
+    bed_close(&b);
+}
+
+static void supervise__names_the_tensor_that_is_not_finite(void **state)
+{
+    bed                b;
+    rvl_supervise     *s = NULL;
+    rvl_batch          batch;
+    double             loss = 0;
+    rvl_error          err = {0};
+    rvl_supervise_opts o = {.batch = BATCH, .micro_batch = BATCH, .missing = RVL_MISSING_ABSENT};
+
+    bed_open(&b, *state, false);
+    ((float *)rvl_tensor_data(rvl_param_tensor(rvl_params_find(b.m->params, "visual.layer2.0.conv1.weight"))))[3] = NAN;
+    assert_int_equal(rvl_supervise_new(&s, b.m, b.cohort, NULL, &o, &err), RVL_OK);
+    rvl_supervise_set_optimizer(s, b.o);
+    rvl_task task = rvl_supervise_task(s);
+    assert_int_equal(rvl_loader_next(b.loader, &batch, &err), RVL_OK);
+    assert_int_equal(task.step(task.self, &batch, 0, &loss, &err), RVL_OK);
+    assert_true(isnan(loss));
+    assert_int_equal(task.find_nonfinite(task.self, &err), RVL_ERR_NUMERIC);
+    assert_non_null(strstr(err.text, "layer2.0.conv1"));
+    rvl_supervise_free(s);
+    bed_close(&b);
+}
+
+static rvl_pretrain_opts small_run(const char *folder, char runs[PATH_BYTES], char cohort[PATH_BYTES], const char *name)
+{
+    rvl_pretrain_opts o = rvl_pretrain_opts_default();
+    o.train.cohort = path_in(cohort, folder, "cohort");
+    o.train.runs = path_in(runs, folder, "runs");
+    o.train.name = name;
+    o.train.val_split = "";
+    o.train.epochs = 3;
+    o.train.batch_size = BATCH;
+    o.train.width = 4;
+    o.train.depth = "1,1";
+    o.train.save_every = 1;
+    o.train.keep_last = 100;
+    o.train.deterministic = true;
+    return o;
+}
+
+static void run__continues_from_any_checkpoint_to_the_same_bytes(void **state)
+{
+    char              runs[PATH_BYTES];
+    char              cohort[PATH_BYTES];
+    char              path[PATH_BYTES];
+    char             *first = NULL;
+    char             *second = NULL;
+    size_t            n_first;
+    size_t            n_second;
+    rvl_train_result  r;
+    rvl_pretrain_opts o = small_run(*state, runs, cohort, "a");
+
+    OK(rvl_pretrain_run(&r, &o, &err));
+    assert_int_equal(r.n_steps, 12); /* 4 batches an epoch, 3 epochs */
+    OK(rvl_file_read(&first, &n_first, path_in(path, runs, "a/ckpt/step-00000012/model.safetensors"), 0, &err));
+    o.train.resume = "step-5";
+    OK(rvl_pretrain_run(&r, &o, &err));
+    OK(rvl_file_read(&second, &n_second, path, 0, &err));
+    assert_int_equal(n_first, n_second);
+    assert_memory_equal(first, second, n_first);
+    rvl_free(first);
+    rvl_free(second);
+}
+
+static void run__is_not_overwritten_and_not_continued_with_another_recipe(void **state)
+{
+    char              runs[PATH_BYTES];
+    char              cohort[PATH_BYTES];
+    rvl_train_result  r;
+    rvl_error         err = {0};
+    rvl_pretrain_opts o = small_run(*state, runs, cohort, "a");
+
+    assert_int_equal(rvl_pretrain_run(&r, &o, &err), RVL_ERR_STATE);
+    assert_non_null(strstr(err.text, "--resume"));
+    o.train.resume = "";
+    o.train.lr *= 2;
+    assert_int_equal(rvl_pretrain_run(&r, &o, &err), RVL_ERR_STATE);
+    assert_non_null(strstr(err.text, "differ"));
+}
+
+static void run__saves_when_interrupted_and_goes_on(void **state)
+{
+    char              runs[PATH_BYTES];
+    char              cohort[PATH_BYTES];
+    char              a[PATH_BYTES];
+    char              c[PATH_BYTES];
+    char             *first = NULL;
+    char             *second = NULL;
+    size_t            n_first;
+    size_t            n_second;
+    rvl_train_result  r;
+    rvl_error         err = {0};
+    rvl_pretrain_opts o = small_run(*state, runs, cohort, "c");
+
+    o.train.save_every = 0;
+    rvl_cancel_request();
+    assert_int_equal(rvl_pretrain_run(&r, &o, &err), RVL_ERR_CANCELLED);
+    rvl_cancel_reset();
+    assert_int_equal(r.n_steps, 1);
+    o.train.resume = "";
+    assert_int_equal(rvl_pretrain_run(&r, &o, &err), RVL_OK);
+    assert_int_equal(
+        rvl_file_read(&first, &n_first, path_in(a, runs, "a/ckpt/step-00000012/model.safetensors"), 0, &err), RVL_OK);
+    assert_int_equal(
+        rvl_file_read(&second, &n_second, path_in(c, runs, "c/ckpt/step-00000012/model.safetensors"), 0, &err), RVL_OK);
+    assert_int_equal(n_first, n_second);
+    assert_memory_equal(first, second, n_first);
+    rvl_free(first);
+    rvl_free(second);
+}
+
+static void sentences__are_an_ordered_subset_and_follow_the_key(void **state)
+{
+    const char *text = "First one here. Second two there. Third is last.";
+    int         n_distinct = 0;
+    int         n_same = 0;
+
+    (void)state;
+    for (uint64_t key = 0; key < 40; key++) {
+        char *a = rvl_sample_sentences(text, 1, 2, key);
+        char *b = rvl_sample_sentences(text, 1, 2, key);
+        char *c = rvl_sample_sentences(text, 1, 3, key);
+        assert_string_equal(a, b);
+        assert_true(*a);
+        n_same += strcmp(a, c) == 0;
+        n_distinct += strcmp(a, text) != 0;
+        const char *first = strstr(a, "First");
+        const char *last = strstr(a, "Third");
+        assert_true(!first || !last || first < last);
+        rvl_free(a);
+        rvl_free(b);
+        rvl_free(c);
+    }
+    assert_true(n_distinct > 15);
+    assert_true(n_same < 30);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(contrast__cached_gradient_equals_the_whole_batch),
+        cmocka_unit_test(contrast__second_pass_counts_statistics_once),
+        cmocka_unit_test(supervise__loss_starts_at_ln_2_and_can_be_overfitted),
+        cmocka_unit_test(supervise__gives_the_same_bytes_twice),
+        cmocka_unit_test(supervise__names_the_tensor_that_is_not_finite),
+        cmocka_unit_test(run__continues_from_any_checkpoint_to_the_same_bytes),
+        cmocka_unit_test(run__is_not_overwritten_and_not_continued_with_another_recipe),
+        cmocka_unit_test(run__saves_when_interrupted_and_goes_on),
+        cmocka_unit_test(sentences__are_an_ordered_subset_and_follow_the_key),
+    };
+    return cmocka_run_group_tests(tests, cohort_make, folder_remove);
+}
