@@ -108,6 +108,7 @@ typedef struct {
     const char *prompts;       /* schema name or YAML file (the model's own) */
     bool        force;         /* other modality or view than the model's */
     int64_t     limit, threads;
+    const char *modality, *view; /* of an image file, which does not say so itself: "cxr", "pa", ... (not known) */
 } rvl_zeroshot_opts;
 
 /** Scores: probability [i_case * n_findings + k] = softmax over (positive, negative) prompt embeddings' similarity to

@@ -95,6 +95,22 @@ static rvl_status score_cohort(rvl_scores **out, rvl_use *u, const rvl_schema *s
     return st;
 }
 
+/* PNG, JPEG and npy say neither modality nor view: the caller may. */
+static rvl_status describe_image(rvl_volume *v, const rvl_zeroshot_opts *o, rvl_error *err)
+{
+    if (o->modality) {
+        v->modality = rvl_modality_parse(o->modality);
+        if (v->modality == RVL_MODALITY_UNKNOWN)
+            return rvl_fail(err, RVL_ERR_USAGE, "there is no modality '%s'\nhint: cxr, ct or mg", o->modality);
+    }
+    if (o->view) {
+        v->view = rvl_view_parse(o->view);
+        if (v->view == RVL_VIEW_UNKNOWN)
+            return rvl_fail(err, RVL_ERR_USAGE, "there is no view '%s'\nhint: pa, ap, lateral, cc or mlo", o->view);
+    }
+    return RVL_OK;
+}
+
 static rvl_status score_file(rvl_scores **out, rvl_use *u, const rvl_schema *schema, const rvl_zeroshot_opts *o,
                              rvl_error *err)
 {
@@ -106,6 +122,8 @@ static rvl_status score_file(rvl_scores **out, rvl_use *u, const rvl_schema *sch
 
     if (!st)
         st = rvl_image_load(&v, o->input, NULL, err);
+    if (!st)
+        st = describe_image(v, o, err);
     if (!st) {
         image = rvl_alloc_array((size_t)(spec.height * spec.width), sizeof *image);
         st = image ? rvl_preprocess_apply(image, &spec, v, o->force, NULL, err) : no_memory(err);

@@ -57,6 +57,10 @@ t "a cut bundle" 4 "cut.safetensors" "$rvl" zeroshot -m cut.safetensors cohort
 "$rvl" ingest work -o grid --height 32 --width 32 -q > /dev/null
 t "a tower of another grid" 2 "prepared differently" "$rvl" align grid --image-tower runs/pre --batch-size 4 --val-split ""
 t "bench on a split that is not there" 3 "nosuch" "$rvl" bench cohort -m runs/pre --split nosuch
+"$rvl" align cohort --name clip --image-tower runs/pre --batch-size 4 --epochs 1 --val-split "" --text-width 16 --text-layers 1 \
+    --vocabulary-size 120 -q || exit 1
+t "an image of another modality" 4 "made for 'cxr'" "$rvl" zeroshot -m runs/clip work/images/000001.png --modality ct
+t "unless forced" 0 "000001.png" "$rvl" zeroshot -m runs/clip work/images/000001.png --modality ct --force
 (ulimit -f 8 && "$rvl" ingest work -o full --height 64 --width 64 > out.txt 2>&1)
 code=$?
 n=$((n + 1))
