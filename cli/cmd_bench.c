@@ -151,7 +151,7 @@ int cmd_bench(int argc, char **argv, rvl_cli *cli)
     const cli_opt  opts[] = {
          OPT_GROUP("inputs"),
          OPT_ARG_MAYBE("COHORT", &o.cohort, "folder made by `rvl ingest`"),
-         OPT_STR("split", 0, &o.split, "NAME", "split to measure on [test]"),
+         OPT_STR("split", 0, &o.split, "NAME", "split to measure on; several by commas [test]"),
          OPT_STR("val-split", 0, &o.val_split, "NAME", "split that thresholds are chosen on [val]"),
          OPT_STR("suite", 0, &o.suite, "A,B", "supervised, zeroshot, retrieval [what the model can]"),
          OPT_STR("prompts", 0, &o.prompts, "SCHEMA", "schema name or YAML file with prompts [the model's]"),

@@ -11,7 +11,7 @@
 /** Rows of the option table over `o` (an rvl_train_opts lvalue). */
 #define TRAIN_INPUT_OPTIONS(o)                                                                                         \
     OPT_GROUP("inputs"), OPT_ARG("COHORT", &(o).cohort, "folder made by `rvl ingest`"),                                \
-        OPT_STR("split", 0, &(o).split, "NAME", "split to train on [train]"),                                          \
+        OPT_STR("split", 0, &(o).split, "NAME", "split to train on; several by commas [train]"),                       \
         OPT_STR("val-split", 0, &(o).val_split, "NAME", "split that chooses the best checkpoint; \"\" is none [val]")
 
 #define TRAIN_RECIPE_OPTIONS(o)                                                                                        \

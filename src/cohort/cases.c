@@ -13,7 +13,7 @@ typedef struct {
     rvl_case_list *list;
     rvl_arena     *arena;
     rvl_cohort    *c;
-    const char    *split; /* NULL: all */
+    const char    *split; /* one or several, by commas; NULL: all */
     int64_t       *i_study;
 } lister;
 
@@ -126,7 +126,7 @@ static rvl_status take_label(lister *l, sqlite3_stmt *query, rvl_error *err)
 }
 
 /** NOT_FOUND with the splits there are. */
-static rvl_status no_cases(rvl_cohort *c, const char *split, rvl_error *err)
+static rvl_status no_cases(rvl_cohort *c, const char *split, size_t n_bytes, rvl_error *err)
 {
     sqlite3_stmt *query = NULL;
     rvl_str       known = {0};
@@ -142,13 +142,15 @@ static rvl_status no_cases(rvl_cohort *c, const char *split, rvl_error *err)
     }
     sqlite3_finalize(query);
     if (!st)
-        st = rvl_fail(err, RVL_ERR_NOT_FOUND, "cohort '%s' has no cases in split '%s'\nhint: it has %s", c->path,
-                      split ? split : "all", known.n_bytes ? known.ptr : "none at all");
+        st = rvl_fail(err, RVL_ERR_NOT_FOUND, "cohort '%s' has no cases in split '%.*s'\nhint: it has %s", c->path,
+                      split ? (int)n_bytes : 3, split ? split : "all", known.n_bytes ? known.ptr : "none at all");
     rvl_str_free(&known);
     return st;
 }
 
-#define OF_SPLIT "(SELECT i_study, split FROM splits WHERE ?1 IS NULL OR split = ?1)"
+#define OF_SPLIT                                                                                                       \
+    "(SELECT i_study, split FROM splits"                                                                               \
+    " WHERE ?1 IS NULL OR split = ?1 OR instr(',' || ?1 || ',', ',' || split || ',') > 0)"
 
 static rvl_status list_all(lister *l, rvl_error *err)
 {
@@ -171,6 +173,31 @@ static rvl_status list_all(lister *l, rvl_error *err)
     return st;
 }
 
+static bool has_split(const rvl_case_list *list, const char *name, size_t n_bytes)
+{
+    for (int64_t i = 0; i < list->n_cases; i++)
+        if (strncmp(list->cases[i].split, name, n_bytes) == 0 && list->cases[i].split[n_bytes] == '\0')
+            return true;
+    return false;
+}
+
+/** Every split that is named must have cases: a misspelt fold shall not shrink a training set in silence. */
+static rvl_status check_names(const lister *l, rvl_error *err)
+{
+    if (l->list->n_cases == 0)
+        return no_cases(l->c, l->split, strlen(l->split ? l->split : ""), err);
+    if (!l->split || has_split(l->list, l->split, strlen(l->split)))
+        return RVL_OK;
+    for (const char *name = l->split; name;) {
+        const char *comma = strchr(name, ',');
+        size_t      n_bytes = comma ? (size_t)(comma - name) : strlen(name);
+        if (!has_split(l->list, name, n_bytes))
+            return no_cases(l->c, name, n_bytes, err);
+        name = comma ? comma + 1 : NULL;
+    }
+    return RVL_OK;
+}
+
 rvl_status rvl_cohort_cases(rvl_case_list *out, rvl_cohort *c, const char *split, rvl_error *err)
 {
     int64_t    n = 0;
@@ -185,8 +212,8 @@ rvl_status rvl_cohort_cases(rvl_case_list *out, rvl_cohort *c, const char *split
     out->cases = rvl_alloc_array((size_t)n + 1, sizeof *out->cases);
     l.i_study = rvl_alloc_array((size_t)n + 1, sizeof *l.i_study);
     st = l.arena && out->cases && l.i_study ? list_all(&l, err) : no_memory(err);
-    if (!st && out->n_cases == 0)
-        st = no_cases(c, split, err);
+    if (!st)
+        st = check_names(&l, err);
     rvl_free(l.i_study);
     if (st)
         rvl_case_list_fini(out);

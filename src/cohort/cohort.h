@@ -40,8 +40,8 @@ typedef struct {
     void     *owner; /* internal */
 } rvl_case_list;
 
-/** Cases of `split` (NULL or "all": every case) in the order of case ids. NOT_FOUND if none: the message lists the
- *  splits and their counts. */
+/** Cases of `split` (NULL or "all": every case; "fold0,fold1": of several splits) in the order of case ids. NOT_FOUND
+ *  if a split that is named has none: the message lists the splits and their counts. */
 RVL_MUST_USE rvl_status rvl_cohort_cases(rvl_case_list *out, rvl_cohort *c, const char *split, rvl_error *err);
 void                    rvl_case_list_fini(rvl_case_list *list);
 /** Codes of pack row `row` (borrowed from the memory map), spec->bits wide; checked against its checksum on first use.

@@ -368,6 +368,35 @@ static void split__makes_folds_by_patient(void **state)
     rvl_cohort_close(c);
 }
 
+static void cases__takes_several_splits(void **state)
+{
+    const char     *dir = *state;
+    char            out[PATH_BYTES];
+    rvl_ingest_opts opts = ingest_opts(dir, path_in(out, dir, "c"));
+    rvl_error       err = {0};
+    rvl_case_list   list;
+
+    many_write(dir, 46);
+    opts.n_folds = 5;
+    ingest_ok(opts);
+    rvl_cohort *c = cohort_open(opts.out_path);
+    list = cohort_cases(c, "fold3,fold0");
+    assert_int_equal(list.n_cases, split_count(c, "fold0") + split_count(c, "fold3"));
+    for (int64_t i = 0; i < list.n_cases; i++) {
+        assert_true(strcmp(list.cases[i].split, "fold0") == 0 || strcmp(list.cases[i].split, "fold3") == 0);
+        assert_true(i == 0 || strcmp(list.cases[i - 1].case_id, list.cases[i].case_id) < 0);
+    }
+    rvl_case_list_fini(&list);
+    assert_int_equal(split_count(c, "fold0,fold1,fold2,fold3,fold4"), 46);
+    /* A part of a name is no name, and one that is wrong spoils the list. */
+    assert_int_equal(rvl_cohort_cases(&list, c, "fold0,fold", &err), RVL_ERR_NOT_FOUND);
+    assert_non_null(strstr(err.text, "'fold'"));
+    assert_int_equal(rvl_cohort_cases(&list, c, "fold0,fold9,fold1", &err), RVL_ERR_NOT_FOUND);
+    assert_non_null(strstr(err.text, "'fold9'"));
+    assert_int_equal(rvl_cohort_cases(&list, c, "fold0,", &err), RVL_ERR_NOT_FOUND);
+    rvl_cohort_close(c);
+}
+
 int main(void)
 {
 #define FOLDER_TEST(f) cmocka_unit_test_setup_teardown(f, folder_make, folder_remove)
@@ -383,6 +412,7 @@ int main(void)
         FOLDER_TEST(ingest__dry_run_counts_and_writes_nothing),
         FOLDER_TEST(split__keeps_patients_together),
         FOLDER_TEST(split__makes_folds_by_patient),
+        FOLDER_TEST(cases__takes_several_splits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
