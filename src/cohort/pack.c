@@ -38,10 +38,7 @@ size_t rvl__pack_row_bytes(const rvl_preprocess *spec)
 
 rvl_status rvl__pack_hash(char out[17], const rvl_preprocess *spec, rvl_error *err)
 {
-    rvl_preprocess_hash(out, spec);
-    return strcmp(out, "0000000000000000") == 0
-               ? rvl_fail(err, RVL_ERR_NOMEM, "cannot hash the preprocessing: out of memory")
-               : RVL_OK;
+    return rvl_preprocess_hash(out, spec, err);
 }
 
 static rvl_status write_fail(const char *name, rvl_error *err)

@@ -162,16 +162,6 @@ static rvl_status put_study(rvl__writer *w, int64_t i_study, rvl_error *err)
     return st;
 }
 
-/** All voxels are the same; so is a single one. The window may be wider, then preprocessing does not notice. */
-static bool volume_is_constant(const rvl_volume *v)
-{
-    size_t      n_bytes = rvl_voxel_bytes(v->type);
-    size_t      n = (size_t)v->depth * (size_t)v->height * (size_t)v->width;
-    const char *first = v->voxels;
-
-    return memcmp(first, first + n_bytes, (n - 1) * n_bytes) == 0;
-}
-
 /** A failure of the image is a row of failures; only trouble of our own stops. */
 static rvl_status write_image(rvl__writer *w, int64_t i_row, rvl_error *err)
 {
@@ -184,7 +174,6 @@ static rvl_status write_image(rvl__writer *w, int64_t i_row, rvl_error *err)
 
     if (!st)
         st = rvl_preprocess_codes(w->codes, &w->spec, volume, false, &is_flat, &why);
-    is_flat = is_flat || (!st && volume_is_constant(volume));
     rvl_volume_free(volume);
     if (st == RVL_ERR_NOMEM)
         return rvl_fail(err, st, "%s", why.text);

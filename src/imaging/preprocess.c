@@ -52,6 +52,30 @@ static rvl_status check_kind(const rvl_preprocess *spec, const rvl_volume *v, rv
     return RVL_OK;
 }
 
+/* The values at two ranks of an integer image, by counting: exact for every voxel. */
+static rvl_status integer_window(double *low, double *high, int64_t low_rank, int64_t high_rank, const rvl_volume *v,
+                                 rvl_error *err)
+{
+    enum { N_VALUES = 65536 };
+    const int64_t count = v->depth * v->height * v->width;
+    const int64_t first = v->type == RVL_VOXEL_I16 ? -32768 : 0;
+    int64_t      *n_at = rvl_alloc_array(N_VALUES, sizeof *n_at);
+    int64_t       below = 0;
+
+    if (!n_at)
+        return rvl_fail(err, RVL_ERR_NOMEM, "out of memory for the window");
+    for (int64_t i = 0; i < count; i++)
+        n_at[(int64_t)rvl_volume_at(v, i) - first]++;
+    for (int64_t i = 0; i < N_VALUES; below += n_at[i], i++) {
+        if (low_rank >= below && low_rank < below + n_at[i])
+            *low = (double)(first + i);
+        if (high_rank >= below && high_rank < below + n_at[i])
+            *high = (double)(first + i);
+    }
+    rvl_free(n_at);
+    return RVL_OK;
+}
+
 static int by_value(const void *a, const void *b)
 {
     double x = *(const double *)a;
@@ -59,28 +83,64 @@ static int by_value(const void *a, const void *b)
     return x < y ? -1 : x > y ? 1 : 0;
 }
 
-/* Percentiles of a regular sample of at most 65,536 voxels. */
-static rvl_status robust_window(double *low, double *high, const rvl_preprocess *spec, const rvl_volume *v,
-                                rvl_error *err)
+static int64_t common_divisor(int64_t a, int64_t b)
+{
+    while (b > 0) {
+        int64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+static int64_t rank_of(double percentile, int64_t n)
+{
+    return (int64_t)floor(percentile / 100 * (double)(n - 1) + 0.5);
+}
+
+/* Float images: percentiles of a regular sample of at most 65,536 voxels, which walks through all columns. */
+static rvl_status float_window(double *low, double *high, const rvl_preprocess *spec, const rvl_volume *v,
+                               rvl_error *err)
 {
     enum { MAX_SAMPLE = 65536 };
     const int64_t count = v->depth * v->height * v->width;
-    const int64_t stride = (count + MAX_SAMPLE - 1) / MAX_SAMPLE;
+    int64_t       stride = (count + MAX_SAMPLE - 1) / MAX_SAMPLE;
+    bool          is_finite = true;
+
+    while (common_divisor(stride, v->width) > 1)
+        stride++;
     const int64_t n = (count + stride - 1) / stride;
     double       *sample = rvl_alloc_array((size_t)n, sizeof *sample);
-
     if (!sample)
         return rvl_fail(err, RVL_ERR_NOMEM, "out of memory for the window");
-    for (int64_t i = 0; i < n; i++)
+    for (int64_t i = 0; i < n; i++) {
         sample[i] = rvl_volume_at(v, i * stride);
-    qsort(sample, (size_t)n, sizeof *sample, by_value);
-    *low = sample[(int64_t)floor(spec->window_a / 100 * (double)(n - 1) + 0.5)];
-    *high = sample[(int64_t)floor(spec->window_b / 100 * (double)(n - 1) + 0.5)];
-    if (!(*high > *low)) { /* nearly binary images: most voxels share one value */
-        *low = sample[0];
-        *high = sample[n - 1];
+        is_finite = is_finite && isfinite(sample[i]);
+    }
+    if (is_finite) { /* NaN has no place in an order */
+        qsort(sample, (size_t)n, sizeof *sample, by_value);
+        *low = sample[rank_of(spec->window_a, n)];
+        *high = sample[rank_of(spec->window_b, n)];
     }
     rvl_free(sample);
+    return is_finite ? RVL_OK : rvl_fail(err, RVL_ERR_NUMERIC, "the image holds NaN or Inf");
+}
+
+static rvl_status robust_window(double *low, double *high, const rvl_preprocess *spec, const rvl_volume *v,
+                                rvl_error *err)
+{
+    const int64_t count = v->depth * v->height * v->width;
+    rvl_status    st = v->type == RVL_VOXEL_F32 ? float_window(low, high, spec, v, err)
+                                                : integer_window(low, high, rank_of(spec->window_a, count),
+                                                                 rank_of(spec->window_b, count), v, err);
+
+    if (st || *high > *low)
+        return st;
+    for (int64_t i = 0; i < count; i++) { /* nearly binary images: most voxels share one value */
+        double x = rvl_volume_at(v, i);
+        *low = x < *low ? x : *low;
+        *high = x > *high ? x : *high;
+    }
     return RVL_OK;
 }
 
@@ -96,9 +156,10 @@ static rvl_status find_window(double *low, double *high, const rvl_preprocess *s
         *low = v->type == RVL_VOXEL_I16 ? -32768 : 0;
         *high = v->type == RVL_VOXEL_U8 ? 255 : v->type == RVL_VOXEL_U16 ? 65535 : v->type == RVL_VOXEL_I16 ? 32767 : 1;
         return RVL_OK;
-    default:
-        return robust_window(low, high, spec, v, err);
+    case RVL_WINDOW_ROBUST:
+        break;
     }
+    return robust_window(low, high, spec, v, err);
 }
 
 /* One axis of the resize: for output i, `n_taps` weights from source index first[i]. */
@@ -114,8 +175,9 @@ static void axis_fini(axis *a)
     rvl_free(a->weight);
 }
 
-static rvl_status axis_init(axis *a, int64_t n_in, int64_t n_out, double scale, rvl_error *err)
+static rvl_status axis_init(axis *a, int64_t n_in, int64_t n_out, rvl_error *err)
 {
+    const double scale = (double)n_out / (double)n_in;
     const double stretch = scale < 1 ? 1 / scale : 1; /* filter half-width in source voxels */
     a->n_out = n_out;
     a->n_taps = (int64_t)ceil(stretch) * 2 + 1;
@@ -144,7 +206,8 @@ static rvl_status axis_init(axis *a, int64_t n_in, int64_t n_out, double scale, 
 
 typedef struct {
     double low, high;
-    bool   has_bad; /* NaN or Inf met */
+    double least, most; /* values met */
+    bool   has_bad;     /* NaN or Inf met */
 } window;
 
 static double windowed(window *w, double x)
@@ -153,6 +216,8 @@ static double windowed(window *w, double x)
         w->has_bad = true;
         return 0;
     }
+    w->least = x < w->least ? x : w->least;
+    w->most = x > w->most ? x : w->most;
     if (!(w->high > w->low))
         return 0;
     x = (x - w->low) / (w->high - w->low);
@@ -205,18 +270,32 @@ static rvl_status resize(double *out, const axis *ay, const axis *ax, const rvl_
     return RVL_OK;
 }
 
+static int64_t fitted_side(int64_t side, double scale, int64_t limit)
+{
+    int64_t n = (int64_t)floor((double)side * scale + 0.5);
+    return n < 1 ? 1 : n > limit ? limit : n;
+}
+
+/* Sides of the whole image in the grid: the longer one (to the grid's shape) fills it. */
+static void fit(int64_t *fit_height, int64_t *fit_width, const rvl_preprocess *spec, int64_t height, int64_t width)
+{
+    double sy = (double)spec->height / (double)height;
+    double sx = (double)spec->width / (double)width;
+    double scale = sy < sx ? sy : sx;
+    *fit_height = fitted_side(height, scale, spec->height);
+    *fit_width = fitted_side(width, scale, spec->width);
+}
+
 rvl_grid_map rvl_preprocess_map(const rvl_preprocess *spec, int64_t height, int64_t width)
 {
-    double       sy = (double)spec->height / (double)height;
-    double       sx = (double)spec->width / (double)width;
-    rvl_grid_map m = {.scale = sy < sx ? sy : sx};
-    int64_t      h = (int64_t)floor((double)height * m.scale + 0.5);
-    int64_t      w = (int64_t)floor((double)width * m.scale + 0.5);
-    h = h < 1 ? 1 : h > spec->height ? spec->height : h;
-    w = w < 1 ? 1 : w > spec->width ? spec->width : w;
-    m.offset_y = (double)((spec->height - h) / 2);
-    m.offset_x = (double)((spec->width - w) / 2);
-    return m;
+    int64_t h = 0;
+    int64_t w = 0;
+
+    fit(&h, &w, spec, height, width);
+    return (rvl_grid_map){.scale_x = (double)w / (double)width,
+                          .scale_y = (double)h / (double)height,
+                          .offset_x = (double)((spec->width - w) / 2),
+                          .offset_y = (double)((spec->height - h) / 2)};
 }
 
 static void store(void *codes, const rvl_preprocess *spec, const double *image, int64_t h, int64_t w, rvl_grid_map map)
@@ -238,52 +317,47 @@ static void store(void *codes, const rvl_preprocess *spec, const double *image, 
     }
 }
 
-static rvl_status check_spec(const rvl_preprocess *spec, const rvl_volume *v, rvl_error *err)
+static rvl_status check_depth(const rvl_preprocess *spec, const rvl_volume *v, rvl_error *err)
 {
-    if (spec->depth != 1 || v->depth != 1)
-        return rvl_fail(err, RVL_ERR_SHAPE, "an image of %lld slices does not fit a model of %lld", (long long)v->depth,
-                        (long long)spec->depth);
-    if (spec->height < 1 || spec->width < 1 || (spec->bits != 8 && spec->bits != 16))
-        return rvl_fail(err, RVL_ERR_SHAPE, "preprocessing to %lld x %lld at %d bits is not possible",
-                        (long long)spec->height, (long long)spec->width, spec->bits);
-    return RVL_OK;
+    if (spec->depth == 1 && v->depth == 1)
+        return RVL_OK;
+    return rvl_fail(err, RVL_ERR_SHAPE, "an image of %lld slices does not fit a model of %lld", (long long)v->depth,
+                    (long long)spec->depth);
 }
 
 rvl_status rvl_preprocess_codes(void *out, const rvl_preprocess *spec, const rvl_volume *v, bool forced, bool *is_flat,
                                 rvl_error *err)
 {
-    window     w = {0};
+    window     w = {.least = INFINITY, .most = -INFINITY};
     axis       ay = {0};
     axis       ax = {0};
     double    *image = NULL;
-    rvl_status st = check_spec(spec, v, err);
+    int64_t    height = 0;
+    int64_t    width = 0;
+    rvl_status st = rvl__preprocess_check(spec, RVL_ERR_USAGE, err);
 
+    if (!st)
+        st = check_depth(spec, v, err);
     if (!st && !forced)
         st = check_kind(spec, v, err);
     if (!st)
         st = find_window(&w.low, &w.high, spec, v, err);
     if (st)
         return st;
-    rvl_grid_map map = rvl_preprocess_map(spec, v->height, v->width);
-    int64_t      h = spec->height - 2 * (int64_t)map.offset_y;
-    int64_t      width = spec->width - 2 * (int64_t)map.offset_x;
-    int64_t      exact_h = (int64_t)floor((double)v->height * map.scale + 0.5);
-    int64_t      exact_w = (int64_t)floor((double)v->width * map.scale + 0.5);
-    h = exact_h < 1 ? 1 : exact_h < h ? exact_h : h;
-    width = exact_w < 1 ? 1 : exact_w < width ? exact_w : width;
-    st = axis_init(&ay, v->height, h, (double)h / (double)v->height, err);
+    fit(&height, &width, spec, v->height, v->width);
+    st = axis_init(&ay, v->height, height, err);
     if (!st)
-        st = axis_init(&ax, v->width, width, (double)width / (double)v->width, err);
+        st = axis_init(&ax, v->width, width, err);
     if (!st) {
-        image = rvl_alloc_array((size_t)(h * width), sizeof *image);
+        image = rvl_alloc_array((size_t)(height * width), sizeof *image);
         st = image ? resize(image, &ay, &ax, v, &w, err) : rvl_fail(err, RVL_ERR_NOMEM, "out of memory for the resize");
     }
     if (!st && w.has_bad)
         st = rvl_fail(err, RVL_ERR_NUMERIC, "the image holds NaN or Inf");
     if (!st)
-        store(out, spec, image, h, width, map);
-    if (is_flat)
-        *is_flat = !(w.high > w.low);
+        store(out, spec, image, height, width, rvl_preprocess_map(spec, v->height, v->width));
+    if (!st && is_flat)
+        *is_flat = !(w.most > w.least);
     rvl_free(image);
     axis_fini(&ay);
     axis_fini(&ax);
@@ -305,11 +379,15 @@ void rvl_preprocess_decode(float *out, const rvl_preprocess *spec, const void *c
 rvl_status rvl_preprocess_apply(float *out, const rvl_preprocess *spec, const rvl_volume *v, bool forced, bool *is_flat,
                                 rvl_error *err)
 {
+    rvl_status st = rvl__preprocess_check(spec, RVL_ERR_USAGE, err);
+
+    if (st)
+        return st;
     const int64_t n = spec->height * spec->width;
-    void         *codes = n > 0 ? rvl_alloc_array((size_t)n, spec->bits == 16 ? 2 : 1) : NULL;
-    rvl_status    st = codes ? rvl_preprocess_codes(codes, spec, v, forced, is_flat, err)
-                             : rvl_fail(err, RVL_ERR_NOMEM, "out of memory for an image of %lld x %lld",
-                                        (long long)spec->height, (long long)spec->width);
+    void         *codes = rvl_alloc_array((size_t)n, spec->bits == 16 ? 2 : 1);
+    st = codes ? rvl_preprocess_codes(codes, spec, v, forced, is_flat, err)
+               : rvl_fail(err, RVL_ERR_NOMEM, "out of memory for an image of %lld x %lld", (long long)spec->height,
+                          (long long)spec->width);
     if (!st)
         rvl_preprocess_decode(out, spec, codes, n);
     rvl_free(codes);

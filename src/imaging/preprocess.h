@@ -16,7 +16,7 @@
 typedef enum {
     RVL_WINDOW_ROBUST, /* percentiles of the image: a = low, b = high percentile (default 0.5, 99.5) */
     RVL_WINDOW_FIXED,  /* a .. b in the volume's unit (HU for CT) */
-    RVL_WINDOW_RANGE   /* minimum .. maximum of the voxel type (8-bit: 0..255) */
+    RVL_WINDOW_RANGE   /* minimum .. maximum of the voxel type (8-bit: 0..255, float: 0..1) */
 } rvl_window_kind;
 
 typedef struct {
@@ -32,8 +32,9 @@ typedef struct {
 
 rvl_preprocess          rvl_preprocess_default(rvl_modality modality, int64_t height, int64_t width);
 /** out: depth * height * width values in out_low..out_high. NUMERIC if the volume holds NaN or Inf; a constant
- *  image (or one pixel) gives out_low everywhere and is reported by `*is_flat` (may be NULL). SHAPE if the spec's
- *  depth does not fit. `forced` skips the modality and view check (UNSUPPORTED otherwise; unknown passes). */
+ *  image (or one pixel) is reported by `*is_flat` (may be NULL, set on success) and is out_low everywhere under the
+ *  robust window. SHAPE if the depths do not fit, USAGE if the spec makes no sense. `forced` skips the modality, view
+ *  and body part check (UNSUPPORTED otherwise; unknown passes). */
 RVL_MUST_USE rvl_status rvl_preprocess_apply(float *out, const rvl_preprocess *spec, const rvl_volume *v, bool forced,
                                              bool *is_flat, rvl_error *err);
 /** The same as pack codes (U8 or U16 by spec->bits). */
@@ -41,17 +42,20 @@ RVL_MUST_USE rvl_status rvl_preprocess_codes(void *out, const rvl_preprocess *sp
                                              bool *is_flat, rvl_error *err);
 /** Codes to the model's range; exactly what rvl_preprocess_apply gives for the same volume. */
 void                    rvl_preprocess_decode(float *out, const rvl_preprocess *spec, const void *codes, int64_t n);
-/** Where source pixel (x, y) lands: grid = scale * (source + 0.5) - 0.5 + offset, for boxes and masks. */
+/** Where source pixel (x, y) lands: grid_x = scale_x * (x + 0.5) - 0.5 + offset_x, the same in y; for boxes and
+ *  masks. The scales differ by the rounding of a side to whole grid pixels. */
 typedef struct {
-    double scale, offset_x, offset_y;
+    double scale_x, scale_y, offset_x, offset_y;
 } rvl_grid_map;
 rvl_grid_map rvl_preprocess_map(const rvl_preprocess *spec, int64_t height, int64_t width);
 
 RVL_MUST_USE rvl_status rvl_preprocess_to_json(json_t **out, const rvl_preprocess *spec, rvl_error *err);
 RVL_MUST_USE rvl_status rvl_preprocess_from_json(rvl_preprocess *out, const json_t *json, rvl_error *err);
-/** 16 hex digits over the canonical JSON. */
-void                    rvl_preprocess_hash(char out[17], const rvl_preprocess *spec);
+/** 16 hex digits over the canonical JSON; NOMEM leaves "". */
+RVL_MUST_USE rvl_status rvl_preprocess_hash(char out[17], const rvl_preprocess *spec, rvl_error *err);
 bool                    rvl_preprocess_equal(const rvl_preprocess *a, const rvl_preprocess *b);
+/** Whether the numbers make sense, percentiles in 0..100 and sides of 1..65535 among them; `failure` if not. */
+RVL_MUST_USE rvl_status rvl__preprocess_check(const rvl_preprocess *spec, rvl_status failure, rvl_error *err);
 
 /** Augmentation of one image in the model's range (H, W), in place through `scratch` of the same size. Random
  *  numbers are a function of (seed, epoch, sample key). Small rotation, scale, shift, gain, noise; no flips by

@@ -7,9 +7,35 @@
 #include "base/json.h"
 #include "base/util.h"
 #include "imaging/preprocess.h"
+#include <math.h>
 #include <string.h>
 
 static const char *const window_names[] = {"robust", "fixed", "range"};
+
+static bool is_side(int64_t n)
+{
+    return n >= 1 && n <= 65535;
+}
+
+static bool is_rising(double low, double high)
+{
+    return isfinite(low) && isfinite(high) && low < high;
+}
+
+rvl_status rvl__preprocess_check(const rvl_preprocess *p, rvl_status failure, rvl_error *err)
+{
+    if (!is_side(p->depth) || !is_side(p->height) || !is_side(p->width) || (p->bits != 8 && p->bits != 16))
+        return rvl_fail(err, failure, "preprocessing to %lld x %lld x %lld at %d bits is not possible",
+                        (long long)p->depth, (long long)p->height, (long long)p->width, p->bits);
+    bool is_percent = p->window == RVL_WINDOW_ROBUST;
+    if ((is_percent && (p->window_a < 0 || p->window_b > 100)) ||
+        (p->window != RVL_WINDOW_RANGE && !is_rising(p->window_a, p->window_b)))
+        return rvl_fail(err, failure, "preprocessing with the window %g .. %g%s is not possible", p->window_a,
+                        p->window_b, is_percent ? " percent" : "");
+    if (!is_rising(p->out_low, p->out_high))
+        return rvl_fail(err, failure, "preprocessing to the range %g .. %g is not possible", p->out_low, p->out_high);
+    return RVL_OK;
+}
 
 rvl_status rvl_preprocess_to_json(json_t **out, const rvl_preprocess *p, rvl_error *err)
 {
@@ -50,8 +76,14 @@ rvl_status rvl_preprocess_from_json(rvl_preprocess *out, const json_t *j, rvl_er
         return rvl_fail(err, RVL_ERR_UNSUPPORTED,
                         "preprocessing wants resize '%s', this version has triangle-antialiased/1",
                         rvl_json_get_string(j, "resize", ""));
-    out->modality = rvl_modality_parse(rvl_json_get_string(j, "modality", ""));
-    out->view = rvl_view_parse(rvl_json_get_string(j, "view", ""));
+    const char *modality = rvl_json_get_string(j, "modality", "");
+    const char *view = rvl_json_get_string(j, "view", "");
+    out->modality = rvl_modality_parse(modality);
+    out->view = rvl_view_parse(view);
+    if ((out->modality == RVL_MODALITY_UNKNOWN && strcmp(modality, rvl_modality_text(RVL_MODALITY_UNKNOWN)) != 0) ||
+        (out->view == RVL_VIEW_UNKNOWN && strcmp(view, rvl_view_text(RVL_VIEW_UNKNOWN)) != 0))
+        return rvl_fail(err, RVL_ERR_FORMAT, "preprocessing is for the unknown modality '%s' or view '%s'", modality,
+                        view);
     memcpy(out->body_part, part, strlen(part) + 1);
     out->depth = rvl_json_get_i64(j, "depth", 0);
     out->height = rvl_json_get_i64(j, "height", 0);
@@ -62,28 +94,28 @@ rvl_status rvl_preprocess_from_json(rvl_preprocess *out, const json_t *j, rvl_er
     out->out_low = rvl_json_get_f64(j, "out_low", -1);
     out->out_high = rvl_json_get_f64(j, "out_high", 1);
     out->bits = (int)rvl_json_get_i64(j, "bits", 0);
-    if (out->depth < 1 || out->height < 1 || out->width < 1 || out->height > 65535 || out->width > 65535 ||
-        out->depth > 65535 || (out->bits != 8 && out->bits != 16))
-        return rvl_fail(err, RVL_ERR_FORMAT, "preprocessing to %lld x %lld x %lld at %d bits is not possible",
-                        (long long)out->depth, (long long)out->height, (long long)out->width, out->bits);
-    return RVL_OK;
+    return rvl__preprocess_check(out, RVL_ERR_FORMAT, err);
 }
 
-void rvl_preprocess_hash(char out[17], const rvl_preprocess *spec)
+rvl_status rvl_preprocess_hash(char out[17], const rvl_preprocess *spec, rvl_error *err)
 {
     static const char digits[] = "0123456789abcdef";
     json_t           *j = NULL;
     char             *text = NULL;
-    rvl_error         ignored = {0};
-    uint64_t          h = 0;
+    rvl_status        st = rvl_preprocess_to_json(&j, spec, err);
 
-    if (rvl_preprocess_to_json(&j, spec, &ignored) == RVL_OK && rvl_json_format(&text, j, 0, &ignored) == RVL_OK)
-        h = rvl_hash64(text, strlen(text));
-    for (int i = 0; i < 16; i++)
-        out[i] = digits[(h >> (60 - 4 * i)) & 15];
-    out[16] = '\0';
+    out[0] = '\0';
+    if (!st)
+        st = rvl_json_format(&text, j, 0, err);
+    if (!st) {
+        uint64_t h = rvl_hash64(text, strlen(text));
+        for (int i = 0; i < 16; i++)
+            out[i] = digits[(h >> (60 - 4 * i)) & 15];
+        out[16] = '\0';
+    }
     rvl_free(text);
     json_decref(j);
+    return st;
 }
 
 bool rvl_preprocess_equal(const rvl_preprocess *a, const rvl_preprocess *b)

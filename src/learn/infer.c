@@ -118,8 +118,11 @@ rvl_status rvl_infer_cases(float *out, rvl_infer *f, const char *output, rvl_coh
     if (!rvl_preprocess_equal(rvl_cohort_preprocess(c), &f->preprocess)) {
         char have[17];
         char want[17];
-        rvl_preprocess_hash(have, rvl_cohort_preprocess(c));
-        rvl_preprocess_hash(want, &f->preprocess);
+        st = rvl_preprocess_hash(have, rvl_cohort_preprocess(c), err);
+        if (!st)
+            st = rvl_preprocess_hash(want, &f->preprocess, err);
+        if (st)
+            return st;
         return rvl_fail(err, RVL_ERR_STATE,
                         "the cohort's images are prepared as %s, the model wants %s\nhint: ingest again with the "
                         "model's grid and window (rvl inspect shows both)",

@@ -203,12 +203,15 @@ rvl_status rvl__training_sizes(rvl_training *t, const rvl_train_opts *opts, rvl_
     return RVL_OK;
 }
 
-static void fingerprint(char out[33], const rvl_training *t, const rvl_train_opts *o, const char *recipe)
+static rvl_status fingerprint(char out[33], const rvl_training *t, const rvl_train_opts *o, const char *recipe,
+                              rvl_error *err)
 {
-    rvl_str s = {0};
-    char    grid[17];
+    rvl_str    s = {0};
+    char       grid[17];
+    rvl_status st = rvl_preprocess_hash(grid, rvl_cohort_preprocess(t->cohort), err);
 
-    rvl_preprocess_hash(grid, rvl_cohort_preprocess(t->cohort));
+    if (st)
+        return st;
     rvl_str_addf(&s, "%s|%s|%s|%lld|%lld|%lld|%.9g|%.9g|%.9g|%.9g|%.9g|%.9g|%lld|%d|%s|", recipe, grid, o->split,
                  (long long)o->epochs, (long long)t->batch, (long long)t->micro, o->lr, o->weight_decay, o->beta1,
                  o->beta2, o->warmup, o->clip_grad, (long long)o->seed, o->augment,
@@ -217,8 +220,12 @@ static void fingerprint(char out[33], const rvl_training *t, const rvl_train_opt
                  t->m->image.blocks[2], t->m->image.blocks[3], t->m->image.bottleneck);
     for (int64_t i = 0; i < t->train.n_cases; i++)
         rvl_str_addf(&s, "%s\n", t->train.cases[i].case_id);
-    rvl_hash128_hex(out, s.ptr ? s.ptr : "", s.n_bytes);
+    if (s.failed)
+        st = rvl_fail(err, RVL_ERR_NOMEM, "cannot open a run: out of memory");
+    else
+        rvl_hash128_hex(out, s.ptr, s.n_bytes);
     rvl_str_free(&s);
+    return st;
 }
 
 rvl_status rvl__training_open_run(rvl_training *t, const rvl_train_opts *opts, const char *verb, const char *recipe,
@@ -233,8 +240,9 @@ rvl_status rvl__training_open_run(rvl_training *t, const rvl_train_opts *opts, c
                         .argv_text = opts->argv_text,
                         .fingerprint = print,
                         .seed = (uint64_t)opts->seed};
-    fingerprint(print, t, opts, recipe);
-    rvl_status st = rvl_run_open(&t->run, &run, err);
+    rvl_status st = fingerprint(print, t, opts, recipe, err);
+    if (!st)
+        st = rvl_run_open(&t->run, &run, err);
     if (st)
         return st;
     const char *from = rvl_run_resume_from(t->run, NULL);
