@@ -26,6 +26,18 @@ static rvl_status jpeg_fail(tjhandle tj, const char *name, rvl_error *err)
     return rvl_fail(err, RVL_ERR_FORMAT, "cannot read JPEG '%s': %s", name, text);
 }
 
+/**
+ * A block of 8 x 8 pixels costs a bit at least, so a header that promises more pixels is lying; the decoder of
+ * progressive files would take the memory before it notices.
+ */
+static rvl_status header_check(int width, int height, rvl_span file, const char *name, rvl_error *err)
+{
+    if ((int64_t)width * height / (64 * 8) <= (int64_t)file.n_bytes)
+        return RVL_OK;
+    return rvl_fail(err, RVL_ERR_FORMAT, "cannot read JPEG '%s': %d x %d pixels cannot be held by a file of %zu bytes",
+                    name, width, height, file.n_bytes);
+}
+
 /** Colour samples -> gray voxels. */
 static void colour_store(rvl_volume *v, const uint8_t *samples, bool is_cmyk)
 {
@@ -85,6 +97,8 @@ rvl_status rvl__jpeg_decode(rvl_volume **out, rvl_span file, const char *name, c
         status = jpeg_fail(tj, name, err);
     if (!status)
         status = rvl__raster_check_size(1, height, width, name, limits, err);
+    if (!status)
+        status = header_check(width, height, file, name, err);
     if (!status)
         status = rvl_volume_new(&v, RVL_VOXEL_U8, 1, height, width, err);
     if (!status)

@@ -4,7 +4,8 @@
  * PNG by libpng: read from memory into gray voxels, write gray voxels.
  *
  * Samples of 1, 2, 4 bits become 8 bits over the whole range; 16 bits stay. Palettes are looked up, alpha is laid on
- * black. Only the chunks that matter for the pixels are parsed; a wrong checksum in any chunk refuses the file.
+ * black. Only the chunks that matter for the pixels are parsed; a wrong checksum in any chunk, or a colour that is not
+ * in the palette, refuses the file.
  */
 #include "imaging/raster.h"
 #include "imaging/image_file.h"
@@ -15,6 +16,7 @@
 #include <setjmp.h>
 #include <stdio.h>
 #include <string.h>
+#include <zlib.h>
 
 /* Deflate cannot shrink by more than this, so a header that promises more pixels is lying. */
 #define DEFLATE_RATIO_MAX 1040U
@@ -25,9 +27,10 @@ typedef struct {
     rvl_volume  *volume;
     png_bytep    raw; /* one row, or the whole picture when interlaced */
     size_t       row_bytes;
-    rvl_outfile *sink;      /* when writing */
-    char         text[128]; /* what libpng said */
-    bool         truncated;
+    rvl_outfile *sink;         /* when writing */
+    char         text[128];    /* what libpng said */
+    uint8_t      palette[256]; /* gray, alpha laid on black */
+    int          n_colours;    /* 0: no palette */
 } png_job;
 
 static void on_error(png_structp png, png_const_charp text)
@@ -60,10 +63,8 @@ static void read_bytes(png_structp png, png_bytep to, size_t n_bytes)
 {
     png_job *job = png_get_io_ptr(png);
 
-    if (n_bytes > job->file.n_bytes - job->offset) {
-        job->truncated = true;
+    if (n_bytes > job->file.n_bytes - job->offset)
         png_error(png, "the file ends too early");
-    }
     memcpy(to, job->file.ptr + job->offset, n_bytes);
     job->offset += n_bytes;
 }
@@ -90,6 +91,29 @@ static rvl_status header_check(rvl_span file, const char *name, const rvl_limits
         return rvl_fail(err, RVL_ERR_FORMAT,
                         "cannot read PNG '%s': %lld x %lld pixels cannot be held by a file of %zu bytes", name,
                         (long long)width, (long long)height, file.n_bytes);
+    return RVL_OK;
+}
+
+/** Every chunk up to the end mark is whole and has the checksum it says. */
+static rvl_status chunks_check(rvl_span file, const char *name, rvl_error *err)
+{
+    size_t at = 8;
+    bool   is_end = false;
+
+    while (!is_end) {
+        size_t n_bytes = file.n_bytes - at < 12 ? 0 : read_be32(file.ptr + at);
+        if (file.n_bytes - at < 12 || n_bytes > file.n_bytes - at - 12)
+            return rvl_fail(err, RVL_ERR_FORMAT, "cannot read PNG '%s': cut off, it ends after %zu bytes", name,
+                            file.n_bytes);
+        uint32_t sum = (uint32_t)crc32(0, file.ptr + at + 4, (uInt)n_bytes + 4);
+        if (sum != read_be32(file.ptr + at + 8 + n_bytes))
+            return rvl_fail(err, RVL_ERR_FORMAT,
+                            "cannot read PNG '%s': damaged, the chunk at byte %zu has another checksum (CRC) than it "
+                            "says",
+                            name, at);
+        is_end = memcmp(file.ptr + at + 4, "IEND", 4) == 0;
+        at += 12 + n_bytes;
+    }
     return RVL_OK;
 }
 
@@ -130,10 +154,41 @@ static void row_store(rvl_volume *v, int64_t y, const uint8_t *row, unsigned n_s
     }
 }
 
+static void palette_row_store(png_structp png, png_job *job, int64_t y, const uint8_t *row)
+{
+    uint8_t *to = (uint8_t *)job->volume->voxels + y * job->volume->width;
+
+    for (int64_t x = 0; x < job->volume->width; x++) {
+        if (row[x] >= job->n_colours)
+            png_error(png, "a pixel has a colour that is not in the palette");
+        to[x] = job->palette[row[x]];
+    }
+}
+
+static void palette_read(png_structp png, png_infop info, png_job *job)
+{
+    png_colorp colours = NULL;
+    png_bytep  alpha = NULL;
+    int        n_alpha = 0;
+
+    png_get_PLTE(png, info, &colours, &job->n_colours);
+    if (!png_get_tRNS(png, info, &alpha, &n_alpha, NULL))
+        n_alpha = 0;
+    for (int i = 0; i < job->n_colours; i++) {
+        uint32_t gray = rvl__luma(colours[i].red, colours[i].green, colours[i].blue);
+        job->palette[i] = (uint8_t)(i < n_alpha ? (gray * alpha[i] + 127) / 255 : gray);
+    }
+}
+
 static void picture_read(png_structp png, png_infop info, png_job *job)
 {
     png_read_info(png, info);
-    png_set_expand(png);
+    if (png_get_color_type(png, info) == PNG_COLOR_TYPE_PALETTE) {
+        palette_read(png, info, job);
+        png_set_packing(png);
+    } else {
+        png_set_expand(png);
+    }
     int n_passes = png_set_interlace_handling(png);
     png_read_update_info(png, info);
 
@@ -155,7 +210,9 @@ static void picture_read(png_structp png, png_infop info, png_job *job)
         for (int64_t y = 0; y < height; y++) {
             uint8_t *row = n_passes > 1 ? job->raw + (size_t)y * job->row_bytes : job->raw;
             png_read_row(png, row, NULL);
-            if (i == n_passes - 1)
+            if (i == n_passes - 1 && job->n_colours > 0)
+                palette_row_store(png, job, y, row);
+            else if (i == n_passes - 1)
                 row_store(job->volume, y, row, n_samples);
         }
     png_read_end(png, NULL);
@@ -177,6 +234,8 @@ rvl_status rvl__png_decode(rvl_volume **out, rvl_span file, const char *name, co
 
     *out = NULL;
     rvl_status status = header_check(file, name, limits, err);
+    if (!status)
+        status = chunks_check(file, name, err);
     if (status)
         return status;
     png_structp png =
@@ -194,9 +253,6 @@ rvl_status rvl__png_decode(rvl_volume **out, rvl_span file, const char *name, co
     rvl_volume_free(job.volume);
     if (!job.text[0] || strstr(job.text, "emory"))
         return rvl_fail(err, RVL_ERR_NOMEM, "cannot read PNG '%s': out of memory", name);
-    if (job.truncated)
-        return rvl_fail(err, RVL_ERR_FORMAT, "cannot read PNG '%s': cut off, it ends after %zu bytes", name,
-                        file.n_bytes);
     return rvl_fail(err, RVL_ERR_FORMAT, "cannot read PNG '%s': %s near byte %zu", name, job.text, job.offset);
 }
 
