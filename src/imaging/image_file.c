@@ -121,7 +121,7 @@ static rvl_status npy_store(rvl_volume *v, const rvl_npy *a, const char *name, r
                             x);
         switch (v->type) {
         case RVL_VOXEL_U8:
-            ((uint8_t *)v->voxels)[i] = (uint8_t)(a->kind == 'b' ? x * 255.0 : x);
+            ((uint8_t *)v->voxels)[i] = (uint8_t)(a->kind != 'b' ? x : x > 0 ? 255 : 0);
             break;
         case RVL_VOXEL_U16:
             ((uint16_t *)v->voxels)[i] = (uint16_t)x;

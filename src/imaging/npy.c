@@ -153,12 +153,10 @@ static rvl_status read_data(rvl_npy *a, const header *h, const uint8_t *data, si
 {
     size_t need = (size_t)a->item_bytes;
 
-    a->count = 1;
-    for (int d = 0; d < a->n_dims; d++) {
-        if (!rvl_mul_size(&need, need, (size_t)a->shape[d]))
+    for (int d = 0; d < a->n_dims; d++)
+        if (!rvl_mul_size(&need, need, (size_t)a->shape[d]) || need > PTRDIFF_MAX)
             return bad(h, "its shape is absurd", err);
-        a->count *= a->shape[d];
-    }
+    a->count = (int64_t)(need / (size_t)a->item_bytes);
     if (max_bytes > 0 && need > max_bytes)
         return rvl_fail(err, RVL_ERR_LIMIT, "'%s' holds %zu bytes, more than the limit of %zu", h->name, need,
                         max_bytes);

@@ -16,6 +16,7 @@ static rvl_status read_member(rvl_npy *out, zip_t *z, const char *path, const ch
     zip_stat_t  stat;
     zip_file_t *f = NULL;
     uint8_t    *bytes = NULL;
+    uint8_t     behind = 0;
     rvl_status  st = RVL_OK;
 
     rvl_str_addf(&name, "%s.npy", member);
@@ -28,15 +29,15 @@ static rvl_status read_member(rvl_npy *out, zip_t *z, const char *path, const ch
         st = rvl_fail(err, RVL_ERR_LIMIT, "array '%s' of '%s' has %llu bytes, more than the limit of %zu", member, path,
                       (unsigned long long)stat.size, max_bytes);
     if (!st) {
-        bytes = rvl_alloc(stat.size + 1);
+        bytes = rvl_alloc(stat.size);
         if (!bytes)
             st = rvl_fail(err, RVL_ERR_NOMEM, "out of memory for '%s' (%llu bytes)", member,
                           (unsigned long long)stat.size);
     }
     if (!st) {
         f = zip_fopen(z, name.ptr, 0);
-        /* reading one byte more than announced makes libzip check the CRC at the end */
-        if (!f || zip_fread(f, bytes, stat.size + 1) != (zip_int64_t)stat.size)
+        /* libzip checks the CRC when it meets the end, and only a further read says what it found */
+        if (!f || zip_fread(f, bytes, stat.size) != (zip_int64_t)stat.size || zip_fread(f, &behind, 1) != 0)
             st = rvl_fail(err, RVL_ERR_FORMAT, "array '%s' of '%s' is damaged", member, path);
     }
     if (!st)
