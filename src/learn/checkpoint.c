@@ -2,6 +2,8 @@
 /**
  * @file learn/checkpoint.c
  * Checkpoints of a run: write, find, prune.
+ *
+ * DONE is the last file of a checkpoint to come and the first to go, so a kill never leaves a torn one that counts.
  */
 #include "base/alloc.h"
 #include "base/file.h"
@@ -47,6 +49,22 @@ static bool is_complete(const char *ckpt, const char *name)
     return yes;
 }
 
+/* Remove one checkpoint of `ckpt`, DONE first. */
+static rvl_status drop(const char *ckpt, const char *name, rvl_error *err)
+{
+    char      *dir = rvl_path_join(ckpt, name);
+    char      *done = dir ? rvl_path_join(dir, "DONE") : NULL;
+    rvl_status st = done ? RVL_OK : no_memory(err);
+
+    if (!st && unlink(done) != 0 && errno != ENOENT)
+        st = rvl_fail(err, RVL_ERR_IO, "cannot remove '%s': %s", done, strerror(errno));
+    if (!st)
+        st = rvl_dir_remove(dir, err);
+    rvl_free(done);
+    rvl_free(dir);
+    return st;
+}
+
 static rvl_status read_position(rvl_run *run, rvl_error *err)
 {
     char      *path = rvl_path_join(run->resume_dir, "loader.json");
@@ -74,7 +92,12 @@ rvl_status rvl__run_find_checkpoint(rvl_run *run, const char *which, rvl_error *
     const char   *found = NULL;
     int64_t       wanted = which && *which ? step_of(which) : -1;
     int64_t       best = -1;
-    rvl_status    st = ckpt ? rvl_dir_list(&names, ckpt, err) : no_memory(err);
+    rvl_status    st = ckpt ? RVL_OK : no_memory(err);
+
+    if (!st && which && *which && wanted < 0)
+        st = rvl_fail(err, RVL_ERR_USAGE, "--resume takes a step like step-00000120, not '%s'", which);
+    if (!st)
+        st = rvl_dir_list(&names, ckpt, err);
 
     for (size_t i = 0; !st && i < names.n_names; i++) {
         int64_t step = step_of(names.names[i]);
@@ -160,11 +183,45 @@ static rvl_status prune(const char *ckpt, const rvl_run_position *p, int64_t kee
         n_kept += !temporary;
         if (keep)
             continue;
-        char *dir = rvl_path_join(ckpt, names.names[i]);
-        st = dir ? rvl_dir_remove(dir, err) : no_memory(err);
-        rvl_free(dir);
+        st = drop(ckpt, names.names[i], err);
     }
     rvl_dir_names_free(&names);
+    return st;
+}
+
+/* Make `best` what the checkpoint that training continues from says it is: a kill can come between a checkpoint and
+ * its link, and the link may point to a step that is now in the future. */
+static rvl_status settle_best(rvl_run *run, const char *ckpt, rvl_error *err)
+{
+    char       name[32];
+    char      *link = rvl_path_join(ckpt, "best");
+    rvl_status st = link ? RVL_OK : no_memory(err);
+
+    snprintf(name, sizeof name, "step-%08lld", (long long)run->position.best_step);
+    if (!st && run->position.best_step >= 0 && is_complete(ckpt, name)) {
+        st = point_best(ckpt, name, err);
+    } else if (!st) {
+        run->position.best_step = -1;
+        if (unlink(link) != 0 && errno != ENOENT)
+            st = rvl_fail(err, RVL_ERR_IO, "cannot remove '%s': %s", link, strerror(errno));
+    }
+    rvl_free(link);
+    return st;
+}
+
+rvl_status rvl__run_drop_future(rvl_run *run, rvl_error *err)
+{
+    char         *ckpt = rvl__run_file(run, "ckpt");
+    rvl_dir_names names = {0};
+    rvl_status    st = ckpt ? rvl_dir_list(&names, ckpt, err) : no_memory(err);
+
+    for (size_t i = 0; !st && i < names.n_names; i++)
+        if (step_of(names.names[i]) > run->position.step)
+            st = drop(ckpt, names.names[i], err);
+    if (!st)
+        st = settle_best(run, ckpt, err);
+    rvl_dir_names_free(&names);
+    rvl_free(ckpt);
     return st;
 }
 
@@ -190,7 +247,7 @@ rvl_status rvl_run_checkpoint(rvl_run *run, const rvl_model *m, const rvl_adamw 
     if (!st)
         st = write_files(from, m, o, position, err);
     if (!st)
-        st = rvl_dir_remove(to, err); /* the same step again after a resume from before it */
+        st = drop(ckpt, name, err); /* the same step again: interrupted where it had just been saved */
     if (!st)
         st = rvl_path_rename(from, to, err);
     if (!st && is_best)

@@ -76,7 +76,12 @@ rvl_status rvl_run_set_status(rvl_run *run, const char *status, json_t *facts, r
 
     rvl_time_iso(now);
     rvl_json_set(run->record, "status", json_string(status));
-    rvl_json_set(run->record, strcmp(status, "running") == 0 ? "started" : "ended", json_string(now));
+    if (strcmp(status, "running") != 0) {
+        rvl_json_set(run->record, "ended", json_string(now));
+    } else {
+        rvl_json_set(run->record, json_object_get(run->record, "started") ? "resumed" : "started", json_string(now));
+        json_object_del(run->record, "ended");
+    }
     if (facts) {
         json_object_update(run->record, facts);
         json_decref(facts);
@@ -124,6 +129,8 @@ static rvl_status reopen(rvl_run *run, const rvl_run_opts *opts, rvl_error *err)
             "the options of %s/config.yaml, or another --name",
             rvl_path_base(run->path), was, opts->fingerprint, run->path);
     st = rvl__run_find_checkpoint(run, opts->resume, err);
+    if (!st)
+        st = rvl__run_drop_future(run, err);
     if (!st)
         st = rvl__run_trim_log(run, "train.jsonl", err);
     if (!st)
