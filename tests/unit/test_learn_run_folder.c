@@ -340,6 +340,20 @@ static void optimizer__goes_on_from_its_file_bit_for_bit(void **state)
     trainee_free(c);
 }
 
+static void optimizer__refuses_a_model_without_a_weight_to_train(void **state)
+{
+    trainee    t = trainee_new(2);
+    rvl_adamw *o = NULL;
+    rvl_error  err = {0};
+
+    (void)state;
+    for (int i = 0; i < rvl_params_count(t.m->params); i++)
+        rvl_param_set_trainable(rvl_params_at(t.m->params, i), false);
+    assert_int_equal(rvl_adamw_new(&o, t.m->params, (rvl_adamw_opts){0.9, 0.98, 1e-8, 0.05}, &err), RVL_ERR_STATE);
+    assert_non_null(strstr(err.text, "nothing to train"));
+    trainee_free(t);
+}
+
 #define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, folder_make, folder_remove)
 
 int main(void)
@@ -356,6 +370,7 @@ int main(void)
         IN_FOLDER(logs__are_cut_back_to_the_checkpoint),
         IN_FOLDER(status__is_in_run_json_with_the_facts),
         IN_FOLDER(optimizer__goes_on_from_its_file_bit_for_bit),
+        cmocka_unit_test(optimizer__refuses_a_model_without_a_weight_to_train),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
