@@ -358,15 +358,6 @@ static double diagonal_loss(const float *a, const float *b, int64_t n, int64_t e
     return total / (double)n;
 }
 
-static double logit_scale(const rvl_model *m)
-{
-    rvl_param *p = rvl_params_find(m->params, "logit_scale");
-    if (!p)
-        return 1 / m->clip.temperature;
-    double scale = *(const float *)rvl_tensor_const_data(rvl_param_tensor(p));
-    return exp(scale < 0 ? 0 : scale > log(100) ? log(100) : scale);
-}
-
 static rvl_status embed_val(rvl_contrast *s, float *image, float *text, rvl_error *err)
 {
     const int64_t n = s->val->n_cases;
@@ -396,7 +387,7 @@ static rvl_status evaluate(void *self, json_t **metrics, double *value, rvl_erro
 
     if (!st) {
         const float *text = image + n * e;
-        double       scale = logit_scale(s->m);
+        double       scale = rvl_clip_scale(s->m);
         double       loss = 0.5 * (diagonal_loss(image, text, n, e, scale, &ranks[0]) +
                              diagonal_loss(text, image, n, e, scale, &ranks[1]));
         *value = -loss;

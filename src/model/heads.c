@@ -42,3 +42,12 @@ rvl_node *rvl_clip_loss(rvl_graph *g, rvl_node *logits, rvl_node *ids)
     (void)g;
     return rvl_affine(rvl_add(by_row, by_column), 0.5, 0);
 }
+
+double rvl_clip_scale(const rvl_model *m)
+{
+    rvl_param *p = m->clip.learn_temperature ? rvl_params_find(m->params, "logit_scale") : NULL;
+    if (!p)
+        return 1 / m->clip.temperature;
+    const double scale = *(const float *)rvl_tensor_const_data(rvl_param_tensor(p));
+    return exp(scale < 0 ? 0 : scale > log(100) ? log(100) : scale);
+}

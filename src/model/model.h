@@ -78,6 +78,9 @@ typedef struct {
     json_t           *extra;  /* provenance and training facts: bn_group, withheld findings, seed, version, ... */
 } rvl_model;
 
+/** What similarities are multiplied by: exp(logit_scale clamped to 0..ln 100) of a learnable temperature, else
+ *  1 / temperature. */
+double                  rvl_clip_scale(const rvl_model *m);
 RVL_MUST_USE rvl_status rvl_model_new(rvl_model **out, uint64_t seed, rvl_error *err); /* empty */
 void                    rvl_model_free(rvl_model *m);
 /** Make every weight of the parts that the model has (build each part once), so that counts and bundles are whole. */

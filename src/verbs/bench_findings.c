@@ -108,7 +108,7 @@ static rvl_status choose_thresholds(context *c, rvl_error *err)
     return st;
 }
 
-static json_t *interval_json(const rvl_interval *v)
+json_t *rvl__interval_json(const rvl_interval *v)
 {
     json_t *j = json_object();
     rvl_json_set(j, "value", rvl_json_real(v->value));
@@ -156,7 +156,7 @@ static json_t *finding_json(context *c, int j, const rvl_interval *v)
     rvl_json_set(f, "n", rvl_json_real(n_valid));
     rvl_json_set(f, "n_present", rvl_json_real(n_positive));
     for (int m = 0; m < PER_FINDING; m++)
-        rvl_json_set(f, keys[m], interval_json(&v[m]));
+        rvl_json_set(f, keys[m], rvl__interval_json(&v[m]));
     rvl_json_set(f, "threshold", rvl_json_real(c->threshold[j]));
     if (b->is_probability) {
         json_t *bins = calibration_json(c, &brier, &ece);
@@ -179,10 +179,10 @@ static json_t *document(context *c, const rvl_interval *v)
         root, "definition",
         json_string("macro: mean over findings with both classes; intervals: 95 %, bootstrap over patients; F1, "
                     "precision, recall at the threshold with the best F1 on the validation part"));
-    rvl_json_set(root, "macro_auroc", interval_json(&v[k * PER_FINDING]));
-    rvl_json_set(root, "trained_macro_auroc", interval_json(&v[k * PER_FINDING + 1]));
-    rvl_json_set(root, "withheld_macro_auroc", interval_json(&v[k * PER_FINDING + 2]));
-    rvl_json_set(root, "macro_ap", interval_json(&v[k * PER_FINDING + 3]));
+    rvl_json_set(root, "macro_auroc", rvl__interval_json(&v[k * PER_FINDING]));
+    rvl_json_set(root, "trained_macro_auroc", rvl__interval_json(&v[k * PER_FINDING + 1]));
+    rvl_json_set(root, "withheld_macro_auroc", rvl__interval_json(&v[k * PER_FINDING + 2]));
+    rvl_json_set(root, "macro_ap", rvl__interval_json(&v[k * PER_FINDING + 3]));
     for (int j = 0; j < k; j++)
         json_array_append_new(findings, finding_json(c, j, v + j * PER_FINDING));
     rvl_json_set(root, "findings", findings);

@@ -5,7 +5,7 @@
  */
 #ifndef RVL_VERBS_BENCH_PARTS_H
 #define RVL_VERBS_BENCH_PARTS_H
-#include "base/str.h"
+#include "measure/bootstrap.h"
 #include "rvl/verbs.h"
 #include <jansson.h>
 
@@ -46,6 +46,9 @@ typedef struct {
  *  chance_at_{1,5,10}; `unique` and `duplicates` hold the same for those galleries. */
 RVL_MUST_USE rvl_status rvl__bench_retrieval(json_t **out, const rvl_bench_pairs *p, int64_t n_draws, uint64_t seed,
                                              rvl_error *err);
+
+/** {value, low, high}; not finite becomes null. */
+json_t *rvl__interval_json(const rvl_interval *v);
 
 /** bench on files made elsewhere; opts->predictions or opts->image_embeddings is set. Adds its parts to `root`. */
 RVL_MUST_USE rvl_status rvl__bench_external(json_t *root, const rvl_bench_opts *opts, rvl_error *err);

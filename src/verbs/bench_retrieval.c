@@ -27,15 +27,6 @@ static rvl_status rank_metrics(double *out, const double *weight, void *self, rv
     return rvl_median_rank(&out[N_K + 1], c->rank, weight, c->n, err);
 }
 
-static json_t *interval_json(const rvl_interval *v)
-{
-    json_t *j = json_object();
-    rvl_json_set(j, "value", rvl_json_real(v->value));
-    rvl_json_set(j, "low", rvl_json_real(v->low));
-    rvl_json_set(j, "high", rvl_json_real(v->high));
-    return j;
-}
-
 static rvl_status one_gallery(json_t **out, const rvl_retrieval *r, rvl_gallery kind, const rvl_bench_pairs *p,
                               int64_t n_draws, uint64_t seed, rvl_error *err)
 {
@@ -54,12 +45,12 @@ static rvl_status one_gallery(json_t **out, const rvl_retrieval *r, rvl_gallery 
         for (int i = 0; i < N_K; i++) {
             char key[32];
             snprintf(key, sizeof key, "recall_at_%d", (int)ks[i]);
-            rvl_json_set(j, key, interval_json(&v[i]));
+            rvl_json_set(j, key, rvl__interval_json(&v[i]));
             snprintf(key, sizeof key, "chance_at_%d", (int)ks[i]);
             rvl_json_set(j, key, rvl_json_real(rvl_retrieval_chance(r, kind, ks[i])));
         }
-        rvl_json_set(j, "mrr", interval_json(&v[N_K]));
-        rvl_json_set(j, "median_rank", interval_json(&v[N_K + 1]));
+        rvl_json_set(j, "mrr", rvl__interval_json(&v[N_K]));
+        rvl_json_set(j, "median_rank", rvl__interval_json(&v[N_K + 1]));
         *out = j;
     }
     rvl_free(rank);

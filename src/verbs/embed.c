@@ -138,7 +138,7 @@ static rvl_status save(embedding *x, const rvl_embed_opts *o, rvl_error *err)
     rvl_index_data    data = {.model = x->use.id,
                               .model_path = x->use.path,
                               .similarity = x->use.m->clip.similarity,
-                              .scale = rvl__logit_scale(x->use.m),
+                              .scale = rvl_clip_scale(x->use.m),
                               .n_cases = x->list.n_cases,
                               .n_embed = x->use.m->clip.embed_dim,
                               .cases = x->cases,

@@ -49,15 +49,6 @@ void rvl__use_close(rvl_use *u)
     memset(u, 0, sizeof *u);
 }
 
-double rvl__logit_scale(const rvl_model *m)
-{
-    rvl_param *p = m->clip.learn_temperature ? rvl_params_find(m->params, "logit_scale") : NULL;
-    if (!p)
-        return 1 / m->clip.temperature;
-    const double scale = *(const float *)rvl_tensor_const_data(rvl_param_tensor(p));
-    return exp(scale < 0 ? 0 : scale > log(100) ? log(100) : scale);
-}
-
 rvl_status rvl__use_schema(const rvl_schema **out, rvl_schema **owned, const rvl_use *u, const char *prompts,
                            rvl_error *err)
 {
@@ -144,7 +135,7 @@ rvl_status rvl__zeroshot_scores(double *probability, rvl_use *u, const rvl_schem
 {
     const int     k = rvl_schema_count(schema);
     const int64_t e = u->m->clip.embed_dim;
-    const double  scale = rvl__logit_scale(u->m);
+    const double  scale = rvl_clip_scale(u->m);
     float        *positive = NULL;
     float        *negative = NULL;
     rvl_status    st = rvl__prompt_directions(&positive, &negative, u, schema, err);
