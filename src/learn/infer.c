@@ -13,6 +13,7 @@ struct rvl_infer {
     rvl_model     *m;
     rvl_session   *session;
     rvl_preprocess preprocess;
+    bool           forced;
     int32_t       *ids;  /* TEXT_BATCH * max_tok */
     float         *mask; /* the same */
 };
@@ -105,6 +106,45 @@ rvl_status rvl_infer_image(float *out, rvl_infer *f, const char *output, const f
     return run_images(out, f, output, image, 1, 1, err);
 }
 
+/* Modality, body part and view by name, unless forced; the grid and the window always. */
+static rvl_status check_cohort(const rvl_infer *f, const rvl_cohort *c, const rvl_case_list *list, rvl_error *err)
+{
+    const rvl_preprocess *model = &f->preprocess;
+    rvl_preprocess        have = *rvl_cohort_preprocess(c);
+
+    if (!f->forced && (have.modality != model->modality || strcmp(have.body_part, model->body_part) != 0))
+        return rvl_fail(
+            err, RVL_ERR_UNSUPPORTED,
+            "the cohort '%s' is of modality '%s' (%s), the model was made for '%s' (%s)\nhint: rvl zeroshot "
+            "--force goes on anyway",
+            rvl_cohort_path(c), rvl_modality_text(have.modality), have.body_part, rvl_modality_text(model->modality),
+            model->body_part);
+    for (int64_t i = 0; !f->forced && model->view != RVL_VIEW_UNKNOWN && i < list->n_cases; i++) {
+        const rvl_case *k = &list->cases[i];
+        if (k->n_images > 0 && k->views[0] != RVL_VIEW_UNKNOWN && k->views[0] != model->view)
+            return rvl_fail(
+                err, RVL_ERR_UNSUPPORTED,
+                "the image of case '%s' is a %s view, the model was made for %s\nhint: rvl zeroshot --force "
+                "goes on anyway, keep_views in the map leaves others out",
+                k->case_id, rvl_view_text(k->views[0]), rvl_view_text(model->view));
+    }
+    have.modality = model->modality;
+    have.view = model->view;
+    memcpy(have.body_part, model->body_part, sizeof have.body_part);
+    if (rvl_preprocess_equal(&have, model))
+        return RVL_OK;
+    return rvl_fail(err, RVL_ERR_STATE,
+                    "the cohort '%s' holds %lld x %lld images, the model wants %lld x %lld, or window, range or bits "
+                    "differ\nhint: ingest again with the model's grid and window (rvl inspect shows both)",
+                    rvl_cohort_path(c), (long long)have.height, (long long)have.width, (long long)model->height,
+                    (long long)model->width);
+}
+
+void rvl_infer_set_forced(rvl_infer *f, bool forced)
+{
+    f->forced = forced;
+}
+
 rvl_status rvl_infer_cases(float *out, rvl_infer *f, const char *output, rvl_cohort *c, const rvl_case_list *list,
                            rvl_error *err)
 {
@@ -115,19 +155,9 @@ rvl_status rvl_infer_cases(float *out, rvl_infer *f, const char *output, rvl_coh
 
     if (!f->m->has_image || width == 0)
         return rvl_fail(err, RVL_ERR_STATE, "the model gives no '%s' for images", output);
-    if (!rvl_preprocess_equal(rvl_cohort_preprocess(c), &f->preprocess)) {
-        char have[17];
-        char want[17];
-        st = rvl_preprocess_hash(have, rvl_cohort_preprocess(c), err);
-        if (!st)
-            st = rvl_preprocess_hash(want, &f->preprocess, err);
-        if (st)
-            return st;
-        return rvl_fail(err, RVL_ERR_STATE,
-                        "the cohort's images are prepared as %s, the model wants %s\nhint: ingest again with the "
-                        "model's grid and window (rvl inspect shows both)",
-                        have, want);
-    }
+    st = check_cohort(f, c, list, err);
+    if (st)
+        return st;
     st = rvl_loader_new(&loader, c, list, opts, err);
     for (int64_t done = 0; !st && done < list->n_cases;) {
         rvl_batch batch;

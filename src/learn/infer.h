@@ -14,10 +14,14 @@ typedef struct rvl_infer rvl_infer;
 RVL_MUST_USE rvl_status  rvl_infer_new(rvl_infer **out, rvl_model *m, rvl_error *err);
 void                     rvl_infer_free(rvl_infer *f);
 
+/** With true, cases of another modality, body part or view than the model's are taken too. */
+void rvl_infer_set_forced(rvl_infer *f, bool forced);
+
 /** Width of an output: "embedding" E, "logits" K, "pooled" F; 0 if the model has none. */
 int64_t                 rvl_infer_width(const rvl_infer *f, const char *output, bool is_text);
-/** First image of each case -> out (n_cases, width). Cohort and list are borrowed; the pack must have the model's
- *  preprocessing (STATE otherwise). */
+/** First image of each case -> out (n_cases, width). Cohort and list are borrowed. UNSUPPORTED if the cohort is of
+ *  another modality or body part, or a case of another view, than the model names; STATE if the pack was prepared
+ *  otherwise. A model that names no view takes all. */
 RVL_MUST_USE rvl_status rvl_infer_cases(float *out, rvl_infer *f, const char *output, rvl_cohort *c,
                                         const rvl_case_list *list, rvl_error *err);
 /** One preprocessed image (H, W). */

@@ -156,6 +156,7 @@ rvl_status rvl_zeroshot_run(rvl_scores **out, const rvl_zeroshot_opts *o, rvl_er
         st = rvl_fail(err, RVL_ERR_STATE, "'%s' has no text tower: zero-shot needs a model from `rvl align`", u.path);
     if (!st)
         st = rvl__use_schema(&schema, &owned, &u, o->prompts, err);
+    rvl_infer_set_forced(u.infer, o->force);
     if (!st)
         st = rvl_path_is_dir(o->input) ? score_cohort(out, &u, schema, o, err) : score_file(out, &u, schema, o, err);
     if (st) {
