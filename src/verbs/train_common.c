@@ -131,6 +131,41 @@ static rvl_status parse_depth(rvl_resnet_config *cfg, const char *text, bool bot
                     "--depth is up to four counts like 2,2,2,2 or resnet18, resnet34, resnet50, not '%s'", text);
 }
 
+/* A shape that was asked for and is not the bundle's must not be passed over: the default asks for nothing. */
+static rvl_status check_shape(const rvl_resnet_config *asked, const rvl_resnet_config *has, const char *path,
+                              rvl_error *err)
+{
+    const rvl_train_opts d = rvl__train_opts_default();
+    rvl_resnet_config    def = {.width = (int)d.width,
+                                .stem_kernel = (int)d.stem_kernel,
+                                .stem_stride = (int)d.stem_stride,
+                                .stem_pool = d.stem_pool};
+    rvl_status           st = parse_depth(&def, d.depth, d.bottleneck, err);
+
+    if (st)
+        return st;
+    const struct {
+        const char *option;
+        bool        differs;
+    } rows[] = {
+        {"--width", asked->width != def.width && asked->width != has->width},
+        {"--depth", memcmp(asked->blocks, def.blocks, sizeof def.blocks) != 0 &&
+                        memcmp(asked->blocks, has->blocks, sizeof def.blocks) != 0},
+        {"--bottleneck", asked->bottleneck && !has->bottleneck},
+        {"--stem-kernel", asked->stem_kernel != def.stem_kernel && asked->stem_kernel != has->stem_kernel},
+        {"--stem-stride", asked->stem_stride != def.stem_stride && asked->stem_stride != has->stem_stride},
+        {"--no-stem-pool", !asked->stem_pool && has->stem_pool},
+    };
+    for (size_t i = 0; i < RVL_ARRAY_LEN(rows); i++)
+        if (rows[i].differs)
+            return rvl_fail(err, RVL_ERR_SHAPE,
+                            "the image tower '%s' has width %d and depth %d,%d,%d,%d, %s asks for another\nhint: leave "
+                            "%s out, the file says its shape",
+                            path, has->width, has->blocks[0], has->blocks[1], has->blocks[2], has->blocks[3],
+                            rows[i].option, rows[i].option);
+    return RVL_OK;
+}
+
 /* The tower's shape is the file's where the file is a bundle. */
 static rvl_status take_tower(rvl_training *t, const rvl_train_opts *opts, rvl_error *err)
 {
@@ -145,6 +180,8 @@ static rvl_status take_tower(rvl_training *t, const rvl_train_opts *opts, rvl_er
         if (!source->has_image)
             st = rvl_fail(err, RVL_ERR_FORMAT, "'%s' has no image tower", path);
         else
+            st = check_shape(&t->m->image, &source->image, path, err);
+        if (!st)
             t->m->image = source->image;
         json_t *withheld = json_object_get(source->extra, "withheld");
         if (!st && withheld) {
@@ -216,8 +253,9 @@ static rvl_status fingerprint(char out[33], const rvl_training *t, const rvl_tra
                  (long long)o->epochs, (long long)t->batch, (long long)t->micro, o->lr, o->weight_decay, o->beta1,
                  o->beta2, o->warmup, o->clip_grad, (long long)o->seed, o->augment,
                  o->image_tower ? o->image_tower : "");
-    rvl_str_addf(&s, "%d,%d,%d,%d,%d,%d|", t->m->image.width, t->m->image.blocks[0], t->m->image.blocks[1],
-                 t->m->image.blocks[2], t->m->image.blocks[3], t->m->image.bottleneck);
+    rvl_str_addf(&s, "%d,%d,%d,%d,%d,%d,%d,%d,%d|", t->m->image.width, t->m->image.blocks[0], t->m->image.blocks[1],
+                 t->m->image.blocks[2], t->m->image.blocks[3], t->m->image.bottleneck, t->m->image.stem_kernel,
+                 t->m->image.stem_stride, t->m->image.stem_pool);
     for (int64_t i = 0; i < t->train.n_cases; i++)
         rvl_str_addf(&s, "%s\n", t->train.cases[i].case_id);
     if (s.failed)
