@@ -141,6 +141,9 @@ int                cli_help_topic(const char *topic);
 int                cli_fail(rvl_cli *cli, const rvl_error *err);
 /** Wrong usage: message to stderr, exit code 2. */
 int                cli_usage(rvl_cli *cli, const char *format, ...) RVL_PRINTF(2, 3);
+/** No option is ignored: if `active` and an option of the NULL-ended list `others` was typed on the command line, says
+ *  that it has no effect with `option`, sets exit code 2 and returns true. */
+bool               cli_excludes(rvl_cli *cli, bool active, const char *option, const char *const *others);
 /** Print a JSON document to stdout; steals `json`. */
 int                cli_print_json(rvl_cli *cli, json_t *json);
 /** Plain table to stdout: cells[row * n_columns + column], first row the header; tab-separated with --tsv. */

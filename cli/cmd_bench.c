@@ -175,6 +175,16 @@ int cmd_bench(int argc, char **argv, rvl_cli *cli)
 
     if (!cli_parse(cli, CLI_MODEL | CLI_JSON | CLI_TSV | CLI_SEED | CLI_LIMIT | CLI_DEVICE, opts, argc, argv))
         return cli->exit_code;
+    if (cli_excludes(cli, o.predictions != NULL, "--predictions",
+                     (const char *const[]){"split", "val-split", "suite", "prompts", "predictions-out", "limit",
+                                           "pairs", NULL}) ||
+        cli_excludes(cli, o.image_embeddings != NULL, "--image-embeddings",
+                     (const char *const[]){"split", "val-split", "suite", "prompts", "predictions-out", "limit",
+                                           "labels", "uncertain", "missing", NULL}) ||
+        cli_excludes(
+            cli, o.cohort != NULL, "a cohort",
+            (const char *const[]){"labels", "val-predictions", "val-labels", "text-embeddings", "pairs", NULL}))
+        return cli->exit_code;
     if (o.n_bootstrap < 0)
         return cli_usage(cli, "--bootstrap is not negative");
     o.model = cli->model;

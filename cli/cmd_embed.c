@@ -23,6 +23,8 @@ int cmd_embed(int argc, char **argv, rvl_cli *cli)
 
     if (!cli_parse(cli, CLI_MODEL | CLI_OUTPUT | CLI_JSON | CLI_LIMIT | CLI_FORCE | CLI_DEVICE, opts, argc, argv))
         return cli->exit_code;
+    if (cli_excludes(cli, o.append, "--append", (const char *const[]){"force", NULL}))
+        return cli->exit_code;
     o.model = cli->model;
     o.out = cli->output;
     o.limit = cli->limit;

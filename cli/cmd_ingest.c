@@ -102,6 +102,12 @@ int cmd_ingest(int argc, char **argv, rvl_cli *cli)
                    argc, argv))
         return cli->exit_code;
     bool check_cohort = check && !cli->output;
+    if (cli_excludes(cli, check_cohort, "--check of a cohort (without -o)",
+                     (const char *const[]){"map", "height", "width", "split-ratio", "folds", "seed", "limit", "force",
+                                           "dry-run", NULL}) ||
+        cli_excludes(cli, cli->dry_run, "--dry-run", (const char *const[]){"check", NULL}) ||
+        cli_excludes(cli, folds != 0, "--folds", (const char *const[]){"split-ratio", NULL}))
+        return cli->exit_code;
     if (ratio && !parse_ratio(o.split_ratio, ratio))
         return cli_usage(cli, "--split-ratio wants three whole numbers like 80/10/10, not '%s'", ratio);
     if (!cli->output && !check_cohort)
@@ -113,7 +119,7 @@ int cmd_ingest(int argc, char **argv, rvl_cli *cli)
     o.force = cli->force;
     o.n_folds = (int)folds;
     rvl_status st = check_cohort ? RVL_OK : rvl_cohort_ingest(&r, &o, &err);
-    if (!st && check && !o.dry_run) {
+    if (!st && check) {
         st = rvl_cohort_check(&r, check_cohort ? o.folder : o.out_path, &err);
         if (st == RVL_ERR_STATE) {
             print_result(cli, &r);

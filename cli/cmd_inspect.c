@@ -87,6 +87,8 @@ int cmd_inspect(int argc, char **argv, rvl_cli *cli)
 
     if (!cli_parse(cli, CLI_JSON, opts, argc, argv))
         return cli->exit_code;
+    if (cli_excludes(cli, show_config, "--config-of", (const char *const[]){"json", NULL}))
+        return cli->exit_code;
     if (show_config)
         return print_config(path, cli);
     if (rvl_inspect_run(&text, path, &err))

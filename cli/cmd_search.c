@@ -77,6 +77,9 @@ int cmd_search(int argc, char **argv, rvl_cli *cli)
 
     if (!cli_parse(cli, CLI_MODEL | CLI_JSON | CLI_TSV | CLI_FORCE | CLI_DEVICE, opts, argc, argv))
         return cli->exit_code;
+    if (cli_excludes(cli, o.like != NULL, "--like", (const char *const[]){"model", "force", NULL}) ||
+        cli_excludes(cli, o.text != NULL, "--text", (const char *const[]){"force", NULL}))
+        return cli->exit_code;
     o.model = cli->model;
     o.force = cli->force;
     if (o.html && !*o.html)

@@ -4,6 +4,7 @@
  * rvl zeroshot: a probability per finding from prompts.
  */
 #include "base/alloc.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "cli/cmd.h"
 #include "rvl/verbs.h"
@@ -75,6 +76,8 @@ int cmd_zeroshot(int argc, char **argv, rvl_cli *cli)
     };
 
     if (!cli_parse(cli, CLI_MODEL | CLI_JSON | CLI_TSV | CLI_LIMIT | CLI_FORCE | CLI_DEVICE, opts, argc, argv))
+        return cli->exit_code;
+    if (cli_excludes(cli, !rvl_path_is_dir(o.input), "one image", (const char *const[]){"split", "limit", NULL}))
         return cli->exit_code;
     o.model = cli->model;
     o.limit = cli->limit;

@@ -50,9 +50,13 @@ static int run_help(int argc, char **argv)
         cli_help_overview();
         return 0;
     }
+    const rvl_command *c = cli_find(argc, argv, &n_words);
+    if (argc > (c ? n_words : 1)) {
+        fprintf(stderr, "rvl: 'rvl help' takes one verb or topic, not '%s' behind it\n", argv[c ? n_words : 1]);
+        return 2;
+    }
     if (cli_help_topic(argv[0]) == 0)
         return 0;
-    const rvl_command *c = cli_find(argc, argv, &n_words);
     if (!c) {
         const char *near = cli_nearest_command(argv[0]);
         fprintf(stderr, "rvl: no verb or topic '%s'%s%s%s\n", argv[0], near ? "\nhint: did you mean '" : "",
@@ -70,7 +74,12 @@ static int run_help(int argc, char **argv)
 
 static int run_version(int argc, char **argv)
 {
-    if (argc > 0 && strcmp(argv[0], "--json") == 0)
+    const bool json = argc == 1 && strcmp(argv[0], "--json") == 0;
+    if (argc > 0 && !json) {
+        fprintf(stderr, "rvl: 'rvl version' takes --json and nothing else, not '%s'\n", argv[argc - 1]);
+        return 2;
+    }
+    if (json)
         printf(
             "{\"schema\": \"rvl.version/1\", \"version\": \"%s\", \"backends\": [\"ref\"], \"mpi\": false, \"cuda\": "
             "false, \"threads\": %d}\n",

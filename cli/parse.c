@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "cli/cli.h"
+#include <omp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -255,6 +256,18 @@ static int one_of(const char *word, const char *const *list, int n, const char *
     return -1;
 }
 
+bool cli_excludes(rvl_cli *cli, bool active, const char *option, const char *const *others)
+{
+    for (; active && *others; others++) {
+        const char *origin = json_string_value(json_object_get(cli->origins, *others));
+        if (origin && strcmp(origin, "flag") == 0) {
+            cli_usage(cli, "--%s has no effect with %s", *others, option);
+            return true;
+        }
+    }
+    return false;
+}
+
 static void apply_common(const rvl_cli *cli, rvl_error *err)
 {
     static const char *const levels[] = {"error", "warn", "info", "debug"};
@@ -273,6 +286,8 @@ static void apply_common(const rvl_cli *cli, rvl_error *err)
         one_of(cli->device, devices, 3, "device", err);
     if (cli->threads < 0 || cli->limit < 0)
         rvl_fail(err, RVL_ERR_USAGE, "--threads and --limit are not negative");
+    else if (cli->threads > 0)
+        omp_set_num_threads(cli->threads < 1024 ? (int)cli->threads : 1024);
 }
 
 bool cli_parse(rvl_cli *cli, unsigned common, const cli_opt *opts, int argc, char **argv)
@@ -302,6 +317,11 @@ bool cli_parse(rvl_cli *cli, unsigned common, const cli_opt *opts, int argc, cha
         }
     if (ok)
         apply_common(cli, &p.err);
+    if (ok && !p.err.code &&
+        (cli_excludes(cli, cli->json, "--json", (const char *const[]){"tsv", NULL}) ||
+         cli_excludes(cli, cli->quiet, "--quiet", (const char *const[]){"verbose", NULL}) ||
+         cli_excludes(cli, cli->log_level != NULL, "--log-level", (const char *const[]){"verbose", "quiet", NULL})))
+        return false;
     if (p.err.code) {
         cli->exit_code = cli_fail(cli, &p.err);
         return false;

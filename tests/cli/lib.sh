@@ -30,7 +30,7 @@ want() { # exit code, description, extended regular expression, command...
     shift 3
     "$@" > out 2> err < /dev/null
     got=$?
-    if [ "$got" = "$code" ] && cat out err | grep -qE -- "${pattern:-^|$}"; then
+    if [ "$got" = "$code" ] && { [ -z "$pattern" ] || cat out err | grep -qE -- "$pattern"; }; then
         report 0 "$what"
     else
         report 1 "$what"
