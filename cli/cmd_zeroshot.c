@@ -77,7 +77,8 @@ int cmd_zeroshot(int argc, char **argv, rvl_cli *cli)
 
     if (!cli_parse(cli, CLI_MODEL | CLI_JSON | CLI_TSV | CLI_LIMIT | CLI_FORCE | CLI_DEVICE, opts, argc, argv))
         return cli->exit_code;
-    if (cli_excludes(cli, !rvl_path_is_dir(o.input), "one image", (const char *const[]){"split", "limit", NULL}))
+    if (cli_excludes(cli, !rvl_path_is_dir(o.input), "one image", (const char *const[]){"split", "limit", NULL}) ||
+        cli_excludes(cli, rvl_path_is_dir(o.input), "a cohort", (const char *const[]){"modality", "view", NULL}))
         return cli->exit_code;
     o.model = cli->model;
     o.limit = cli->limit;
