@@ -295,7 +295,10 @@ static void archive__damaged_is_refused(void **state)
     snprintf(path, sizeof path, "%s/a.npz", dir);
     assert_int_equal(rvl_file_read(&bytes, &n, data_path("deflated.npz"), 0, NULL), RVL_OK);
     for (size_t cut = 0; cut < n; cut++) {
-        assert_int_equal(rvl_file_write(path, bytes, cut, NULL), RVL_OK);
+        FILE *f = fopen(path, "wb"); /* rvl_file_write waits for the disk each time */
+        assert_non_null(f);
+        assert_int_equal(fwrite(bytes, 1, cut, f), cut);
+        assert_int_equal(fclose(f), 0);
         if (rvl_npz_load(&a, path, "images", MAX_BYTES, &err) != RVL_ERR_FORMAT)
             fail_msg("the first %zu of %zu bytes were taken for an archive", cut, n);
         assert_null(a.data);
