@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The recipe of bench/pneumoniamnist.sh in PyTorch, and the difference between the two.
 
-    python3 bench/pneumoniamnist_torch.py DATA WORK          train, one JSON per seed (torch-SEED.json) into WORK
+    python3 bench/pneumoniamnist_torch.py DATA WORK          train what is missing: torch-SEED.json in WORK
     python3 bench/pneumoniamnist_torch.py --compare WORK     both means and their difference
 
 The same: architecture (basic blocks 1,1,1,1 of width 16..128, 3x3 stem of stride 1, no pool), start (He normal by
 fan-out; the head uniform), pixels to -1..1, no augmentation, a new order each epoch, AdamW (0.9, 0.98), weight decay
 0.05 on tensors of two or more dimensions, gradient norm clipped at 1, warm-up over 5 % of the steps then cosine to 0,
 batches of 32 with the last incomplete one dropped, 8 epochs, best epoch by validation AUC, test measured once.
-Random numbers differ. SEEDS and EPOCHS are read from the environment. Needs numpy and PyTorch 1.13 or later.
+Random numbers differ. SEEDS and EPOCHS are read from the environment. Needs numpy and PyTorch 1.13 or later;
+run with OMP_WAIT_POLICY=passive, or busy neighbours make its threads spin.
 """
 import glob
 import json
@@ -115,10 +116,13 @@ def run(data, work):
             x = f[name + "_images"].reshape(-1, 1, 28, 28).astype(np.float32) * np.float32(2 / 255) - 1
             parts[name] = torch.from_numpy(x), torch.from_numpy(f[name + "_labels"].reshape(-1).astype(np.float32))
     for seed in map(int, os.environ.get("SEEDS", "1 2 3 4 5").split()):
+        path = os.path.join(work, f"torch-{seed}.json")
+        if os.path.exists(path):
+            continue
         start = time.monotonic()
         result = train(parts, seed, int(os.environ.get("EPOCHS", "8")))
         result |= {"seconds": time.monotonic() - start, "torch": torch.__version__}
-        with open(os.path.join(work, f"torch-{seed}.json"), "w", encoding="utf-8") as f:
+        with open(path, "w", encoding="utf-8") as f:
             json.dump(result, f, indent=1)
         print(json.dumps(result), flush=True)
 
