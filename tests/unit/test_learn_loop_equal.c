@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file tests/unit/test_learn_loop_equal.c
+ * Gradients of a step that is taken in pieces, against graphs of the whole batch that are built here with BatchNorm
+ * groups of the pieces' size, and against finite differences where dropout draws.
+ */
+#include "learn_fixture.h"
+#include "engine/safetensors.h"
+#include <math.h>
+
+enum { MICRO = 4 };
+
+/* The gradients that lie in the optimizer, as a file: the first moment after one step from zero is (1 - beta1) g. */
+static rvl_safetensors *gradients(bed *b, const char *folder, const char *name)
+{
+    rvl_safetensors *f = NULL;
+    char             path[PATH_BYTES];
+
+    rvl_adamw_step(b->o, 0, 1);
+    OK(rvl_adamw_save(b->o, path_in(path, folder, name), &err));
+    OK(rvl_safetensors_open(&f, path, &err));
+    return f;
+}
+
+/* Every weight's gradient, relative to the largest element of that gradient or, where that is tiny, of all. */
+static void same_gradients(const rvl_safetensors *a, const rvl_safetensors *b, double tolerance)
+{
+    double largest = 0;
+
+    assert_int_equal(rvl_safetensors_count(a), rvl_safetensors_count(b));
+    for (int pass = 0; pass < 2; pass++) {
+        for (int i = 0; i < rvl_safetensors_count(a); i++) {
+            const char       *name = rvl_safetensors_name(a, i);
+            const rvl_tensor *t = rvl_safetensors_tensor(a, i);
+            const rvl_tensor *u = rvl_safetensors_find(b, name);
+            double            peak = 0;
+
+            if (strncmp(name, "m.", 2) != 0)
+                continue;
+            assert_non_null(u);
+            for (int64_t j = 0; j < rvl_tensor_count(t); j++)
+                peak = fmax(peak, fabs((double)((const float *)rvl_tensor_const_data(t))[j]));
+            if (pass == 0)
+                largest = fmax(largest, peak);
+            for (int64_t j = 0; pass == 1 && j < rvl_tensor_count(t); j++) {
+                double x = ((const float *)rvl_tensor_const_data(t))[j];
+                double y = ((const float *)rvl_tensor_const_data(u))[j];
+                if (!(fabs(x - y) <= tolerance * fmax(peak, 0.01 * largest)))
+                    fail_msg("gradient of %s[%d]: %g is not %g (peak %g)", name, (int)j, x, y, peak);
+            }
+        }
+    }
+    assert_true(largest > 0);
+}
+
+static void same_state(rvl_model *a, rvl_model *b)
+{
+    rvl_state_commit(a->state);
+    rvl_state_commit(b->state);
+    assert_int_equal(rvl_state_count(a->state), rvl_state_count(b->state));
+    for (int i = 0; i < rvl_state_count(a->state); i++) {
+        const rvl_tensor *t = rvl_state_tensor(a->state, i);
+        const rvl_tensor *u = rvl_state_tensor(b->state, i);
+        assert_string_equal(rvl_state_name(a->state, i), rvl_state_name(b->state, i));
+        for (int64_t j = 0; j < rvl_tensor_count(t); j++) {
+            double x = ((const float *)rvl_tensor_const_data(t))[j];
+            double y = ((const float *)rvl_tensor_const_data(u))[j];
+            if (!(fabs(x - y) <= 1e-6 * fmax(1, fabs(x))))
+                fail_msg("%s[%d]: %g is not %g", rvl_state_name(a->state, i), (int)j, x, y);
+        }
+    }
+}
+
+static const rvl_batch *first_batch(bed *b)
+{
+    static rvl_batch batch;
+
+    OK(rvl_loader_seek(b->loader, 0, 0, &err));
+    OK(rvl_loader_next(b->loader, &batch, &err));
+    assert_int_equal(batch.n, BATCH);
+    return &batch;
+}
+
+static void put(rvl_plan *plan, const char *name, const void *data)
+{
+    rvl_tensor *t = rvl_plan_input(plan, name);
+
+    assert_non_null(t);
+    memcpy(rvl_tensor_data(t), data, rvl_tensor_bytes(t));
+}
+
+/* Finish a reference graph: its plan's gradients go to the optimizer, its loss is returned. */
+static rvl_plan *reference_plan(rvl_graph *g, rvl_node *loss)
+{
+    rvl_plan *plan = NULL;
+
+    rvl_output(g, "loss", loss);
+    rvl_graph_backward(g, 1, &loss, NULL);
+    rvl_graph_output_weight_grads(g);
+    OK(rvl_plan_new(&plan, g, (rvl_plan_opts){0}, &err));
+    return plan;
+}
+
+static double reference_run(bed *b, rvl_graph *g, rvl_plan *plan)
+{
+    double loss;
+
+    OK(rvl_plan_run(plan, &err));
+    rvl_adamw_accumulate(b->o, plan);
+    loss = *(const float *)rvl_tensor_const_data(rvl_plan_output(plan, "loss"));
+    rvl_plan_free(plan);
+    rvl_graph_free(g);
+    return loss;
+}
+
+/* The mean of the element losses that count, over the whole batch; a finding is withheld, others are uncertain. */
+static double supervised_reference(bed *b, const rvl_batch *batch, const bool *withheld, int bn_group)
+{
+    const int  k = rvl_schema_count(b->m->schema);
+    rvl_graph *g = NULL;
+    float      targets[BATCH * 32] = {0};
+    float      weights[BATCH * 32] = {0};
+    double     sum = 0;
+
+    assert_in_range(k, 1, 32);
+    for (int i = 0; i < BATCH * k; i++) {
+        if (withheld[i % k])
+            continue;
+        rvl_label_target((rvl_label_state)batch->labels[i], RVL_UNCERTAIN_IGNORE, RVL_MISSING_ABSENT, &targets[i],
+                         &weights[i]);
+        sum += weights[i];
+    }
+    assert_true(sum > 0 && sum < BATCH * k);
+    OK(rvl_graph_new(&g, b->m->params, b->m->state, RVL_DTYPE_F32, &err));
+    rvl_node *x = rvl_input(g, "image", RVL_DTYPE_F32, 4, (int64_t[]){BATCH, 1, SIDE, SIDE});
+    rvl_node *t = rvl_input(g, "targets", RVL_DTYPE_F32, 2, (int64_t[]){BATCH, k});
+    rvl_node *w = rvl_input(g, "weights", RVL_DTYPE_F32, 2, (int64_t[]){BATCH, k});
+    rvl_node *logits = rvl_head_build(g, rvl_resnet_build(g, x, &b->m->image, true, bn_group).pooled, k);
+    rvl_plan *plan = reference_plan(g, rvl_affine(rvl_sum(rvl_bce_with_logits(logits, t, w), 3U, false), 1 / sum, 0));
+    put(plan, "image", batch->images);
+    put(plan, "targets", targets);
+    put(plan, "weights", weights);
+    return reference_run(b, g, plan);
+}
+
+static double supervised_pieces(bed *b, const rvl_batch *batch, const bool *withheld, int64_t micro)
+{
+    rvl_supervise     *s = NULL;
+    double             loss = 0;
+    rvl_supervise_opts o = {
+        .batch = BATCH, .micro_batch = micro, .missing = RVL_MISSING_ABSENT, .withheld = withheld, .seed = 3};
+
+    OK(rvl_supervise_new(&s, b->m, b->cohort, NULL, &o, &err));
+    rvl_supervise_set_optimizer(s, b->o);
+    rvl_task task = rvl_supervise_task(s);
+    OK(task.step(task.self, batch, 0, &loss, &err));
+    rvl_supervise_free(s);
+    return loss;
+}
+
+static void supervised_equals(const char *folder, int64_t micro)
+{
+    bed        a, b;
+    const bool withheld[32] = {[2] = true, [5] = true};
+    double     loss[2];
+
+    bed_open(&a, folder, false);
+    bed_open(&b, folder, false);
+    const rvl_batch *batch = first_batch(&a);
+    loss[0] = supervised_reference(&a, batch, withheld, (int)micro);
+    loss[1] = supervised_pieces(&b, batch, withheld, micro);
+    if (!(fabs(loss[0] - loss[1]) < 1e-6 * loss[0]))
+        fail_msg("loss %g is not %g", loss[1], loss[0]);
+    rvl_safetensors *f = gradients(&a, folder, "whole.safetensors");
+    rvl_safetensors *g = gradients(&b, folder, "pieces.safetensors");
+    same_gradients(f, g, 1e-5);
+    same_state(a.m, b.m);
+    rvl_safetensors_close(f);
+    rvl_safetensors_close(g);
+    bed_close(&a);
+    bed_close(&b);
+}
+
+static void supervise__accumulated_equals_the_big_batch_at_equal_groups(void **state)
+{
+    supervised_equals(*state, MICRO);
+    supervised_equals(*state, BATCH);
+    supervised_equals(*state, 2);
+}
+
+static double contrast_reference(bed *b, const rvl_batch *batch, bool training, int bn_group)
+{
+    rvl_graph *g = NULL;
+    char      *texts[BATCH];
+    int32_t    ids[BATCH * 48];
+    float      mask[BATCH * 48];
+    int32_t    diagonal[BATCH];
+    int64_t    t = 0;
+
+    for (int i = 0; i < BATCH; i++) {
+        texts[i] = rvl_case_text(&b->list.cases[batch->i_case[i]], RVL_TEXT_BOTH);
+        diagonal[i] = i;
+    }
+    OK(rvl_tokenize_batch(ids, mask, &t, NULL, b->m, (const char *const *)texts, BATCH, &err));
+    for (int i = 0; i < BATCH; i++)
+        rvl_free(texts[i]);
+    OK(rvl_graph_new(&g, b->m->params, b->m->state, RVL_DTYPE_F32, &err));
+    rvl_node *x = rvl_input(g, "image", RVL_DTYPE_F32, 4, (int64_t[]){BATCH, 1, SIDE, SIDE});
+    rvl_node *id = rvl_input(g, "ids", RVL_DTYPE_I32, 2, (int64_t[]){BATCH, t});
+    rvl_node *m = rvl_input(g, "mask", RVL_DTYPE_F32, 2, (int64_t[]){BATCH, t});
+    rvl_node *d = rvl_input(g, "diagonal", RVL_DTYPE_I32, 1, (int64_t[]){BATCH});
+    rvl_node *image =
+        rvl_projection_build(g, rvl_resnet_build(g, x, &b->m->image, training, training ? bn_group : 0).pooled,
+                             &b->m->clip, "visual_projection");
+    rvl_node *text =
+        rvl_projection_build(g, rvl_bert_build(g, id, m, &b->m->text, true).pooled, &b->m->clip, "text_projection");
+    rvl_plan *plan = reference_plan(g, rvl_clip_loss(g, rvl_clip_logits(g, image, text, &b->m->clip), d));
+    put(plan, "image", batch->images);
+    put(plan, "ids", ids);
+    put(plan, "mask", mask);
+    put(plan, "diagonal", diagonal);
+    return reference_run(b, g, plan);
+}
+
+static double contrast_pieces(bed *b, const rvl_batch *batch, bool lock_image, int64_t micro)
+{
+    rvl_contrast     *s = NULL;
+    double            loss = 0;
+    rvl_contrast_opts o = {
+        .batch = BATCH, .micro_batch = micro, .lock_image = lock_image, .text = RVL_TEXT_BOTH, .seed = 3};
+
+    OK(rvl_contrast_new(&s, b->m, b->cohort, &b->list, NULL, &o, &err));
+    rvl_contrast_set_optimizer(s, b->o, rvl_loader_n_batches(b->loader));
+    rvl_task task = rvl_contrast_task(s);
+    OK(task.step(task.self, batch, 0, &loss, &err));
+    rvl_contrast_free(s);
+    return loss;
+}
+
+static void contrast_equals(const char *folder, int64_t micro)
+{
+    bed    a, b;
+    double loss[2];
+
+    bed_open(&a, folder, true);
+    bed_open(&b, folder, true);
+    const rvl_batch *batch = first_batch(&a);
+    loss[0] = contrast_reference(&a, batch, true, (int)micro);
+    loss[1] = contrast_pieces(&b, batch, false, micro);
+    if (!(fabs(loss[0] - loss[1]) < 1e-5 * loss[0]))
+        fail_msg("loss %g is not %g", loss[1], loss[0]);
+    rvl_safetensors *f = gradients(&a, folder, "whole.safetensors");
+    rvl_safetensors *g = gradients(&b, folder, "pieces.safetensors");
+    same_gradients(f, g, 1e-5);
+    same_state(a.m, b.m);
+    rvl_safetensors_close(f);
+    rvl_safetensors_close(g);
+    bed_close(&a);
+    bed_close(&b);
+}
+
+static void contrast__cached_gradients_equal_the_big_batch_at_equal_groups(void **state)
+{
+    contrast_equals(*state, MICRO);
+    contrast_equals(*state, BATCH);
+    contrast_equals(*state, 2);
+}
+
+/* Move every weight by `by` times what the file has for it. */
+static void move(bed *b, const rvl_safetensors *gradient, double by)
+{
+    for (int i = 0; i < rvl_params_count(b->m->params); i++) {
+        rvl_param *p = rvl_params_at(b->m->params, i);
+        float     *w = rvl_tensor_data(rvl_param_tensor(p));
+        char       name[256];
+        snprintf(name, sizeof name, "m.%s", rvl_param_name(p));
+        const float *g = rvl_tensor_const_data(rvl_safetensors_find(gradient, name));
+        for (int64_t j = 0; j < rvl_tensor_count(rvl_param_tensor(p)); j++)
+            w[j] = (float)(w[j] + by * g[j]);
+        rvl_param_touch(p);
+    }
+}
+
+static void contrast__both_passes_of_a_piece_drop_the_same_elements(void **state)
+{
+    bed    b;
+    double norm, up, down;
+
+    bed_open(&b, *state, true);
+    b.m->text.dropout = 0.4;
+    const rvl_batch *batch = first_batch(&b);
+    (void)contrast_pieces(&b, batch, true, 2);
+    norm = rvl_adamw_grad_norm(b.o);
+    rvl_safetensors *g = gradients(&b, *state, "g.safetensors"); /* 0.1 times the gradient */
+    const double     by = 0.002 / norm;                          /* a way of 0.002 along the gradient */
+    move(&b, g, 10 * by);
+    up = contrast_pieces(&b, batch, true, 2);
+    move(&b, g, -20 * by);
+    down = contrast_pieces(&b, batch, true, 2);
+    /* the slope along the gradient is its norm, if the gradient is that of this very loss */
+    double slope = (up - down) / (2 * by * norm);
+    if (!(fabs(slope - norm) < 0.02 * norm))
+        fail_msg("slope %g along a gradient of norm %g", slope, norm);
+    rvl_safetensors_close(g);
+    bed_close(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(supervise__accumulated_equals_the_big_batch_at_equal_groups),
+        cmocka_unit_test(contrast__cached_gradients_equal_the_big_batch_at_equal_groups),
+        cmocka_unit_test(contrast__both_passes_of_a_piece_drop_the_same_elements),
+    };
+    return cmocka_run_group_tests(tests, cohort_make, folder_remove);
+}
