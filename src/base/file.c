@@ -145,7 +145,11 @@ static char *temp_path_new(const char *path)
 
 rvl_status rvl_outfile_open(rvl_outfile **out, const char *path, rvl_error *err)
 {
+    struct stat info;
+
     *out = NULL;
+    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode)) /* the rename would put a file in a device's place */
+        return rvl_fail(err, RVL_ERR_IO, "cannot write '%s': it exists and is not a regular file", path);
     rvl_outfile *f = rvl_alloc_array(1, sizeof *f);
     if (!f)
         return rvl_fail(err, RVL_ERR_NOMEM, "cannot write '%s': out of memory", path);

@@ -16,6 +16,7 @@ RVL_MUST_USE rvl_status rvl_file_read(char **out, size_t *n_bytes, const char *p
 RVL_MUST_USE rvl_status rvl_file_write(const char *path, const void *data, size_t n_bytes, rvl_error *err);
 
 /** Atomic file written piece by piece; nothing appears at `path` before commit. Errors are sticky. */
+/** What stands at `path` is replaced if it is a regular file; a folder, device or pipe is refused (IO). */
 typedef struct rvl_outfile rvl_outfile;
 RVL_MUST_USE rvl_status    rvl_outfile_open(rvl_outfile **out, const char *path, rvl_error *err);
 void                       rvl_outfile_write(rvl_outfile *f, const void *data, size_t n_bytes);

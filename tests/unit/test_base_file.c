@@ -121,6 +121,21 @@ static void failed_write__leaves_the_old_file(void **state)
     rvl_free(text);
 }
 
+static void outfile__replaces_no_pipe_or_folder(void **state)
+{
+    struct stat info;
+    rvl_error   err = {0};
+    (void)state;
+    assert_int_equal(mkfifo(in_root("pipe"), 0600), 0);
+    assert_int_equal(rvl_file_write(in_root("pipe"), "x", 1, &err), RVL_ERR_IO);
+    assert_non_null(strstr(err.text, "not a regular file"));
+    assert_int_equal(stat(in_root("pipe"), &info), 0);
+    assert_true(S_ISFIFO(info.st_mode));
+    assert_int_equal(rvl_dir_make(in_root("folder"), &err), RVL_OK);
+    assert_int_equal(rvl_file_write(in_root("folder"), "x", 1, &err), RVL_ERR_IO);
+    assert_int_equal(n_entries(), 2);
+}
+
 static void full_disk__says_so(void **state)
 {
     rvl_error    err = {0};
@@ -259,6 +274,7 @@ int main(void)
         TEST(write__reads_back),
         TEST(outfile__appears_only_at_commit),
         TEST(failed_write__leaves_the_old_file),
+        TEST(outfile__replaces_no_pipe_or_folder),
         TEST(full_disk__says_so),
         TEST(outfile__survives_every_failed_allocation),
         TEST(map__shows_the_file),
