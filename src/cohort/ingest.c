@@ -325,10 +325,21 @@ static rvl_status ingest_dry(rvl_ingest_result *out, const ingest *g, rvl_error 
     return rvl__split_count_leaks(&out->leak_patients, p, err);
 }
 
-static void ingest_remind(const ingest *g, const rvl_ingest_result *r)
+/* `n` rows are or have `what`: say so, with the first one's place. */
+static void warn_rows(ingest *g, int64_t n, const char *what, const char *sql_first)
 {
-    if (r->n_flat)
-        rvl_log(RVL_LOG_WARN, "%lld images are constant", (long long)r->n_flat);
+    int64_t   i_row = 0;
+    rvl_error ignored = {0};
+
+    if (n > 0 && rvl__catalogue_i64(&i_row, &g->db, sql_first, &ignored) == RVL_OK)
+        rvl_log(RVL_LOG_WARN, "%lld %s (first: %s line %lld)", (long long)n, what, rvl__source_file(g->source),
+                (long long)rvl__source_line(g->source, i_row));
+}
+
+static void ingest_remind(ingest *g, const rvl_ingest_result *r)
+{
+    warn_rows(g, r->n_failed, "rows could not be taken, see failures.jsonl", "SELECT min(table_row) FROM failures");
+    warn_rows(g, r->n_flat, "images are constant", "SELECT min(table_row) FROM images WHERE is_flat = 1");
     if (r->leak_patients || r->leak_pixels || r->leak_texts)
         rvl_log(RVL_LOG_WARN,
                 "more than one split holds %lld patients, %lld images, %lld texts (table leaks of cohort.db)",
