@@ -135,6 +135,18 @@ static rvl_status inspect_safetensors(json_t *out, const char *path, rvl_error *
     return st;
 }
 
+/* A checkpoint folder is its bundle. */
+static rvl_status inspect_checkpoint(json_t *out, const char *path, rvl_error *err)
+{
+    char      *bundle = join(path, "model.safetensors");
+    rvl_status st = bundle ? inspect_safetensors(out, bundle, err) : rvl_fail(err, RVL_ERR_NOMEM, "out of memory");
+
+    if (!st)
+        rvl_json_set(out, "complete", json_boolean(has_file(path, "DONE")));
+    rvl_free(bundle);
+    return st;
+}
+
 static rvl_status inspect_run(json_t *out, const char *path, rvl_error *err)
 {
     char      *record_path = join(path, "run.json");
@@ -230,9 +242,12 @@ rvl_status rvl_inspect_run(char **json, const char *path, rvl_error *err)
         st = inspect_cohort(out, path, err);
     else if (!st && has_file(path, "run.json"))
         st = inspect_run(out, path, err);
+    else if (!st && has_file(path, "model.safetensors"))
+        st = inspect_checkpoint(out, path, err);
     else if (!st && rvl_path_is_dir(path))
         st = rvl_fail(err, RVL_ERR_UNSUPPORTED,
-                      "folder '%s' is neither a cohort nor a run\nhint: rvl ingest makes cohorts", path);
+                      "folder '%s' is neither a cohort nor a run nor a checkpoint\nhint: rvl ingest makes cohorts",
+                      path);
     else if (!st && rvl_str_ends(path, ".safetensors"))
         st = inspect_safetensors(out, path, err);
     else if (!st && (rvl_str_ends(path, ".yaml") || !rvl_path_exists(path)))
