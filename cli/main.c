@@ -105,20 +105,23 @@ static int run_verb(const rvl_command *c, int argc, char **argv)
     json_decref(cli.origins);
     json_decref(cli.resolved);
     cli_config_release(&cli);
-    if (fflush(stdout) != 0 && code == 0) {
-        fprintf(stderr, "rvl: cannot write to stdout\n");
-        code = rvl_status_exit_code(RVL_ERR_IO);
-    }
     return code;
 }
 
-int main(int argc, char **argv)
+/* Nothing that was lost on the way to stdout passes for success: an early write may fail and the last one not. */
+static int close_stdout(int code)
+{
+    const bool lost = fflush(stdout) != 0 || ferror(stdout);
+    if (!lost || code != 0)
+        return code;
+    fprintf(stderr, "rvl: cannot write to stdout\n");
+    return rvl_status_exit_code(RVL_ERR_IO);
+}
+
+static int run(int argc, char **argv)
 {
     int n_words = 0;
 
-    want_passive_waiting(argv);
-    omp_set_num_threads(rvl_cpu_count());
-    install_signals();
     if (argc < 2 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0)
         return run_help(0, NULL);
     if (strcmp(argv[1], "help") == 0)
@@ -132,4 +135,12 @@ int main(int argc, char **argv)
     fprintf(stderr, "rvl: '%s' is no verb%s%s%s\nrun 'rvl' for the list\n", argv[1], near ? "; did you mean '" : "",
             near ? near : "", near ? "'?" : "");
     return 2;
+}
+
+int main(int argc, char **argv)
+{
+    want_passive_waiting(argv);
+    omp_set_num_threads(rvl_cpu_count());
+    install_signals();
+    return close_stdout(run(argc, argv));
 }

@@ -39,6 +39,14 @@ absent "a dry run leaves nothing" c2
 want 2 "--split beside --predictions" "--split has no effect" "$rvl" bench --predictions p --labels l --split val
 want 2 "--pairs beside a cohort" "--pairs has no effect" "$rvl" bench cohort -m x --pairs p
 
+if [ -c /dev/full ]; then
+    for words in version help 'help exit-codes' 'inspect phantom-8' 'inspect phantom-8 --json' 'inspect chexpert-14 --json'; do
+        want 6 "rvl $words on a full disk" "cannot write to stdout" sh -c "'$rvl' $words > /dev/full"
+    done
+else
+    skip "results on a full disk" "there is no /dev/full"
+fi
+
 # built-in < --config < environment < --set < flag
 cat > base.yaml << 'Y'
 training:
