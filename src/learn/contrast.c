@@ -243,6 +243,14 @@ static rvl_status step_whole(rvl_contrast *s, const rvl_batch *batch, int64_t t,
     return RVL_OK;
 }
 
+static bool all_finite(const float *x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (!isfinite(x[i]))
+            return false;
+    return true;
+}
+
 static rvl_status run_chunks(rvl_contrast *s, const rvl_batch *batch, int64_t mode, int64_t t, int64_t step,
                              rvl_error *err)
 {
@@ -265,6 +273,8 @@ static rvl_status run_chunks(rvl_contrast *s, const rvl_batch *batch, int64_t mo
         if (!st && mode == MODE_FORWARD) {
             get(s->image_embedding + i * e, plan, "image_embedding");
             get(s->text_embedding + i * e, plan, "text_embedding");
+            if (!all_finite(s->image_embedding + i * e, micro * e) || !all_finite(s->text_embedding + i * e, micro * e))
+                st = rvl_plan_find_nonfinite(plan, err); /* while the plan still holds the inputs */
         }
     }
     return st;

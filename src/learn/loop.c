@@ -30,9 +30,15 @@ static rvl_status bad_numbers(loop *l, rvl_error *err)
     rvl_status  st = l->task->find_nonfinite(l->task->self, err);
     const char *grad = rvl_adamw_nonfinite(l->o);
 
-    rvl_state_discard(l->m->state);
     if (st == RVL_OK)
         st = rvl_fail(err, RVL_ERR_NUMERIC, "%s is not finite", grad ? grad : "the loss");
+    return st;
+}
+
+/* The step failed: its statistics are dropped, the message says where training stood. */
+static rvl_status failed_step(loop *l, rvl_status st, rvl_error *err)
+{
+    rvl_state_discard(l->m->state);
     rvl_error_prefix(err, "step %lld of epoch %lld", (long long)l->at.step, (long long)l->at.epoch);
     return st;
 }
@@ -46,11 +52,13 @@ static rvl_status one_step(loop *l, rvl_error *err)
         return st;
     rvl_adamw_zero_grad(l->o);
     st = l->task->step(l->task->self, &batch, l->at.step, &l->loss, err);
+    if (!st) {
+        l->grad_norm = rvl_adamw_grad_norm(l->o);
+        if (!isfinite(l->loss) || !isfinite(l->grad_norm))
+            st = bad_numbers(l, err);
+    }
     if (st)
-        return st;
-    l->grad_norm = rvl_adamw_grad_norm(l->o);
-    if (!isfinite(l->loss) || !isfinite(l->grad_norm))
-        return bad_numbers(l, err);
+        return failed_step(l, st, err);
     double scale = l->opts->clip_grad > 0 && l->grad_norm > l->opts->clip_grad ? l->opts->clip_grad / l->grad_norm : 1;
     l->lr = rvl_schedule_lr(l->opts->lr, l->opts->warmup, l->at.step, l->n_steps);
     rvl_adamw_step(l->o, l->lr, scale);

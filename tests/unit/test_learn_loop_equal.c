@@ -305,12 +305,36 @@ static void contrast__both_passes_of_a_piece_drop_the_same_elements(void **state
     bed_close(&b);
 }
 
+static void contrast__a_piece_names_the_tensor_that_is_not_finite(void **state)
+{
+    bed               b;
+    rvl_contrast     *s = NULL;
+    double            loss = 0;
+    rvl_error         err = {0};
+    rvl_contrast_opts o = {.batch = BATCH, .micro_batch = 2, .text = RVL_TEXT_BOTH, .seed = 3};
+    rvl_param        *p;
+
+    bed_open(&b, *state, true);
+    p = rvl_params_find(b.m->params, "text.encoder.layer.0.output.dense.weight");
+    assert_non_null(p);
+    ((float *)rvl_tensor_data(rvl_param_tensor(p)))[3] = INFINITY;
+    assert_int_equal(rvl_contrast_new(&s, b.m, b.cohort, &b.list, NULL, &o, &err), RVL_OK);
+    rvl_contrast_set_optimizer(s, b.o, rvl_loader_n_batches(b.loader));
+    rvl_task task = rvl_contrast_task(s);
+    assert_int_equal(task.step(task.self, first_batch(&b), 0, &loss, &err), RVL_ERR_NUMERIC);
+    if (!strstr(err.text, "encoder.layer.0.output.dense"))
+        fail_msg("%s", err.text);
+    rvl_contrast_free(s);
+    bed_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(supervise__accumulated_equals_the_big_batch_at_equal_groups),
         cmocka_unit_test(contrast__cached_gradients_equal_the_big_batch_at_equal_groups),
         cmocka_unit_test(contrast__both_passes_of_a_piece_drop_the_same_elements),
+        cmocka_unit_test(contrast__a_piece_names_the_tensor_that_is_not_finite),
     };
     return cmocka_run_group_tests(tests, cohort_make, folder_remove);
 }
