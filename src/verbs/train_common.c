@@ -278,7 +278,7 @@ rvl_status rvl__training_open_run(rvl_training *t, const rvl_train_opts *opts, c
                         .argv_text = opts->argv_text,
                         .fingerprint = print,
                         .seed = (uint64_t)opts->seed};
-    rvl_status st = fingerprint(print, t, opts, recipe, err);
+    rvl_status   st = fingerprint(print, t, opts, recipe, err);
     if (!st)
         st = rvl_run_open(&t->run, &run, err);
     if (st)
