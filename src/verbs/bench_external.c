@@ -5,7 +5,8 @@
  *
  * Predictions and labels are CSV tables: a first column with a case id, one column per finding, and optionally
  * `patient` (or `patient_id`). Embeddings are npy or safetensors of shape (n, e); the pairs table has columns
- * `image_row` and `text_row` (from 0), and optionally `patient` and `text` (equal texts are duplicates).
+ * `image_row` and `text_row` (from 0), and optionally `patient` (or `patient_id`) and `text` (equal texts are
+ * duplicates).
  */
 #include "base/alloc.h"
 #include "base/csv.h"
@@ -42,7 +43,16 @@ static int by_id(const void *a, const void *b)
     return strcmp(((const id_row *)a)->id, ((const id_row *)b)->id);
 }
 
-/* Rows of `t` sorted by id; duplicate ids are an error. */
+/* Equal ids in the order of the table, so that messages name the first line first. */
+static int by_id_then_row(const void *a, const void *b)
+{
+    const size_t x = ((const id_row *)a)->row;
+    const size_t y = ((const id_row *)b)->row;
+    const int    c = by_id(a, b);
+    return c ? c : x < y ? -1 : x > y;
+}
+
+/* Rows of `t` sorted by id; empty ids and duplicates are an error. */
 static rvl_status index_rows(id_row **out, const rvl_csv *t, rvl_error *err)
 {
     const size_t n = rvl_csv_n_rows(t);
@@ -53,18 +63,21 @@ static rvl_status index_rows(id_row **out, const rvl_csv *t, rvl_error *err)
         return no_memory(err);
     for (size_t i = 0; i < n; i++)
         rows[i] = (id_row){rvl_csv_cell(t, i, 0), i};
-    qsort(rows, n, sizeof *rows, by_id);
+    qsort(rows, n, sizeof *rows, by_id_then_row);
     for (size_t i = 1; i < n; i++)
         if (strcmp(rows[i].id, rows[i - 1].id) == 0)
             return rvl_fail(err, RVL_ERR_FORMAT, "table '%s' line %lld: the id of line %lld stands here again",
                             rvl_csv_file(t), (long long)rvl_csv_line(t, rows[i].row),
                             (long long)rvl_csv_line(t, rows[i - 1].row));
+    if (n > 0 && !*rows[0].id)
+        return rvl_fail(err, RVL_ERR_FORMAT, "table '%s' line %lld: the id is empty", rvl_csv_file(t),
+                        (long long)rvl_csv_line(t, rows[0].row));
     return RVL_OK;
 }
 
 typedef struct {
     rvl_csv     *predictions, *labels;
-    id_row      *label_rows;
+    id_row      *label_rows, *prediction_rows; /* sorted by id */
     int          k;
     const char **names;         /* (k) borrowed from predictions */
     int         *p_col, *l_col; /* (k) */
@@ -79,6 +92,7 @@ static void joined_fini(joined *t)
     rvl_csv_free(t->predictions);
     rvl_csv_free(t->labels);
     rvl_free(t->label_rows);
+    rvl_free(t->prediction_rows);
     rvl_free(t->names);
     rvl_free(t->p_col);
     rvl_free(t->l_col);
@@ -131,6 +145,9 @@ static rvl_status join_row(joined *t, size_t i, int patient_col, const rvl_bench
                         rvl_csv_file(t->predictions), (long long)rvl_csv_line(t->predictions, i),
                         rvl_csv_file(t->labels));
     t->patients[i] = patient_col >= 0 ? rvl_csv_cell(t->labels, found->row, (size_t)patient_col) : id;
+    if (!*t->patients[i])
+        return rvl_fail(err, RVL_ERR_FORMAT, "table '%s' line %lld: the patient is empty", rvl_csv_file(t->labels),
+                        (long long)rvl_csv_line(t->labels, found->row));
     for (int j = 0; j < t->k; j++) {
         const size_t    at = i * (size_t)t->k + (size_t)j;
         rvl_label_state state;
@@ -160,6 +177,8 @@ static rvl_status join(joined *t, const char *predictions, const char *labels, c
         st = match_columns(t, err);
     if (!st)
         st = index_rows(&t->label_rows, t->labels, err);
+    if (!st)
+        st = index_rows(&t->prediction_rows, t->predictions, err);
     if (st)
         return st;
     t->n = (int64_t)rvl_csv_n_rows(t->predictions);
@@ -179,6 +198,10 @@ static rvl_status join(joined *t, const char *predictions, const char *labels, c
         st = join_row(t, (size_t)i, patient, o, err);
     if (!st && t->n == 0)
         st = rvl_fail(err, RVL_ERR_NOT_FOUND, "table '%s' has no rows", predictions);
+    const int64_t n_left = (int64_t)rvl_csv_n_rows(t->labels) - t->n; /* each prediction has its own label row */
+    if (!st && n_left > 0)
+        rvl_log(RVL_LOG_WARN, "%lld cases of '%s' have no prediction in '%s' and are left out", (long long)n_left,
+                labels, predictions);
     return st;
 }
 
@@ -241,9 +264,22 @@ static rvl_status bench_predictions(json_t *root, const rvl_bench_opts *o, rvl_e
 }
 
 typedef struct {
-    float  *x; /* (n, e) */
-    int64_t n, e;
+    float      *x; /* (n, e) */
+    int64_t     n, e;
+    const char *path;
 } matrix;
+
+/* Cosines need a length. */
+static rvl_status check_embedding(const matrix *m, int64_t row, rvl_error *err)
+{
+    double sum = 0;
+    for (int64_t j = 0; j < m->e; j++)
+        sum += (double)m->x[row * m->e + j] * m->x[row * m->e + j];
+    if (isfinite(sum) && sum > 0)
+        return RVL_OK;
+    return rvl_fail(err, RVL_ERR_NUMERIC, "'%s' row %lld: the embedding is %s", m->path, (long long)row,
+                    isfinite(sum) ? "zero" : "not finite");
+}
 
 static rvl_status from_safetensors(matrix *out, const char *path, const char *which, rvl_error *err)
 {
@@ -276,6 +312,7 @@ static rvl_status from_safetensors(matrix *out, const char *path, const char *wh
 static rvl_status load_matrix(matrix *out, const char *path, const char *which, rvl_error *err)
 {
     rvl_npy a;
+    out->path = path;
     if (rvl_str_ends(path, ".safetensors"))
         return from_safetensors(out, path, which, err);
     rvl_status st = rvl_npy_load(&a, path, 0, err);
@@ -311,12 +348,14 @@ static rvl_status apply_pairs(matrix *image, matrix *text, const char **patients
     const size_t n = rvl_csv_n_rows(t);
     int          image_col;
     int          text_col;
-    matrix       a = {rvl_alloc_array(n * (size_t)image->e + 1, sizeof(float)), (int64_t)n, image->e};
-    matrix       b = {rvl_alloc_array(n * (size_t)image->e + 1, sizeof(float)), (int64_t)n, image->e};
+    matrix       a = {rvl_alloc_array(n * (size_t)image->e + 1, sizeof(float)), (int64_t)n, image->e, image->path};
+    matrix       b = {rvl_alloc_array(n * (size_t)image->e + 1, sizeof(float)), (int64_t)n, image->e, text->path};
     rvl_status   st = a.x && b.x ? RVL_OK : no_memory(err);
-    const int    patient_col = rvl_csv_column(t, "patient");
+    int          patient_col = rvl_csv_column(t, "patient");
     const int    group_col = rvl_csv_column(t, "text");
 
+    if (patient_col < 0)
+        patient_col = rvl_csv_column(t, "patient_id");
     if (!st)
         st = rvl_csv_need_column(&image_col, t, "image_row", err);
     if (!st)
@@ -325,13 +364,20 @@ static rvl_status apply_pairs(matrix *image, matrix *text, const char **patients
         int64_t from = 0;
         st = read_row(&from, t, i, image_col, image->n, err);
         if (!st)
+            st = check_embedding(image, from, err);
+        if (!st)
             memcpy(a.x + i * (size_t)a.e, image->x + from * a.e, (size_t)a.e * sizeof *a.x);
         if (!st)
             st = read_row(&from, t, i, text_col, text->n, err);
         if (!st)
+            st = check_embedding(text, from, err);
+        if (!st)
             memcpy(b.x + i * (size_t)a.e, text->x + from * a.e, (size_t)a.e * sizeof *a.x);
         patients[i] = patient_col >= 0 ? rvl_csv_cell(t, i, (size_t)patient_col)
                                        : rvl_csv_cell(t, i, (size_t)(st ? 0 : image_col));
+        if (!st && !*patients[i])
+            st = rvl_fail(err, RVL_ERR_FORMAT, "table '%s' line %lld: the patient is empty", rvl_csv_file(t),
+                          (long long)rvl_csv_line(t, i));
         texts[i] = rvl_csv_cell(t, i, (size_t)(group_col >= 0 ? group_col : st ? 0 : text_col));
     }
     rvl_free(image->x);
@@ -397,6 +443,11 @@ static rvl_status bench_embeddings(json_t *root, const rvl_bench_opts *o, rvl_er
         n = rvl_csv_n_rows(table);
         names = rvl_alloc_array(2 * n + 1, sizeof *names);
         st = names ? apply_pairs(&image, &text, names, names + n, table, err) : no_memory(err);
+    }
+    for (int64_t i = 0; !st && !table && i < image.n; i++) {
+        st = check_embedding(&image, i, err);
+        if (!st)
+            st = check_embedding(&text, i, err);
     }
     if (!st && image.n < 2)
         st = rvl_fail(err, RVL_ERR_NOT_FOUND, "fewer than two pairs: nothing can be retrieved");

@@ -37,6 +37,19 @@ printf 'id,edema,mass\na,0.9,0.1\ne,0.8,0.2\n' > p2.csv
 t "a case without a label" 4 "p2.csv' line 3" "$rvl" bench --predictions p2.csv --labels l.csv
 printf 'id,edema,mass\na,0.9,0.1\na,0.8,0.2\n' > l2.csv
 t "an id twice" 4 "again" "$rvl" bench --predictions p.csv --labels l2.csv
+t "a prediction twice" 4 "l2.csv' line 3" "$rvl" bench --predictions l2.csv --labels l.csv
+printf 'id,edema,mass\na,0.9,0.1\n,0.8,0.2\n' > p4.csv
+t "an empty id" 4 "p4.csv' line 3: the id is empty" "$rvl" bench --predictions p4.csv --labels l.csv
+printf 'id,patient,edema,mass\na,p1,1,0\nb,,0,1\nc,p2,1,1\nd,p2,0,0\n' > l3.csv
+t "an empty patient" 4 "l3.csv' line 3: the patient is empty" "$rvl" bench --predictions p.csv --labels l3.csv
+printf 'id,edema,mass\na,1,2\nb,0,1\nc,1,1\nd,0,0\n' > l4.csv
+t "a label outside the states" 4 "l4.csv' line 2: 'mass'" "$rvl" bench --predictions p.csv --labels l4.csv
+printf 'id,edema\na,1\nb,0\nc,1\nd,0\n' > l5.csv
+t "a finding without labels" 4 "mass" "$rvl" bench --predictions p.csv --labels l5.csv
+printf 'id,edema,mass\na,0.9,0.1\nb,0.8,0.2\nc,0.3,0.7\n' > p5.csv
+t "labels that nobody predicted are counted" 0 "1 cases of 'l.csv' have no prediction" "$rvl" bench --predictions p5.csv --labels l.csv --bootstrap 0
+printf 'id,edema,mass\n' > p6.csv
+t "no rows" 3 "has no rows" "$rvl" bench --predictions p6.csv --labels l.csv
 printf 'id,edema,mass\na,0.9,nan\n' > p3.csv
 t "a score that is no number" 4 "p3.csv' line 2" "$rvl" bench --predictions p3.csv --labels l.csv
 t "labels are needed" 2 "--labels" "$rvl" bench --predictions p.csv
@@ -64,6 +77,18 @@ t "a row that is not there" 4 "pairs.csv' line 4" "$rvl" bench --image-embedding
 printf 'image_row,text_row,patient,text\n0,0,p,x\n1,1,p,y\n2,2,q,x\n' > pairs.csv
 t "pairs with patients and equal texts" 0 '"n_unique_texts": 2' "$rvl" bench --image-embeddings i.npy --text-embeddings t.npy --pairs pairs.csv \
     --bootstrap 10 --json
+"$rvl" bench --image-embeddings i.npy --text-embeddings t.npy --pairs pairs.csv --bootstrap 10 --seed 3 --json > a.json
+"$rvl" bench --image-embeddings i.npy --text-embeddings t.npy --pairs pairs.csv --bootstrap 10 --seed 3 --json > b.json
+t "the same seed, the same bytes" 0 same sh -c "cmp a.json b.json && echo same"
+for key in rvl.bench/1 pool n_patients image_to_text text_to_image recall_at_5 recall_at_10 chance_at_1 median_rank mrr unique duplicates low high; do
+    t "the document has $key" 0 "$key" cat a.json
+done
+npy nan.npy 3 "$one$zero\\000\\000\\300\\177$one$minus$zero"
+t "an embedding that is not finite" 9 "nan.npy' row 1: the embedding is not finite" "$rvl" bench --image-embeddings nan.npy --text-embeddings t.npy
+npy zero.npy 3 "$one$zero$zero$zero$minus$zero"
+t "an embedding that is zero" 9 "zero.npy' row 1: the embedding is zero" "$rvl" bench --image-embeddings i.npy --text-embeddings zero.npy
+npy two.npy 2 "$one$zero$zero$one"
+t "sides that do not pair" 4 "--pairs" "$rvl" bench --image-embeddings i.npy --text-embeddings two.npy
 head -c 90 i.npy > cut.npy
 t "a cut array" 4 "cut.npy" "$rvl" bench --image-embeddings cut.npy --text-embeddings t.npy
 echo "1..$n"
