@@ -208,7 +208,7 @@ static void png__gives_known_pixels(void **state)
         {"png/rgb16", RVL_VOXEL_U16, 1, 2, {19595, 1815}},  /* 299 + 1174 + 342 */
         {"png/rgba8", RVL_VOXEL_U8, 1, 4, {76, 75, 0, 18}}, /* 150 * 128 / 255 = 75.3 */
         {"png/rgba16", RVL_VOXEL_U16, 1, 2, {32768, 0}},
-        {"png/gray_alpha8", RVL_VOXEL_U8, 1, 3, {200, 40, 0}},     /* 51 / 255 = 0.2 */
+        {"png/gray_alpha8", RVL_VOXEL_U8, 1, 4, {200, 40, 0, 41}}, /* 51 / 255 = 0.2, 40.6 is rounded */
         {"png/gray_alpha16", RVL_VOXEL_U16, 1, 2, {60000, 12000}}, /* 13107 / 65535 = 0.2 */
         {"png/palette2", RVL_VOXEL_U8, 1, 4, {0, 76, 18, 255}},
         {"png/palette8_alpha", RVL_VOXEL_U8, 1, 4, {0, 0, 18, 51}},
