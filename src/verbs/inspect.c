@@ -113,20 +113,22 @@ static rvl_status inspect_safetensors(json_t *out, const char *path, rvl_error *
         n_values += rvl_tensor_count(t);
     }
     if (!st) {
+        json_t *metadata = json_object(); /* apart: its keys are the file's, one may be called "schema" */
         rvl_json_set(out, "kind", json_string(format ? format : "safetensors"));
         rvl_json_set(out, "values", json_integer(n_values));
+        rvl_json_set(out, "metadata", metadata);
         json_object_foreach((json_t *)rvl_safetensors_metadata_object(f), key, value)
         {
             json_t     *parsed = NULL;
             rvl_error   ignored = {0};
             const char *text = json_string_value(value);
             if (strlen(text) > 4096) /* vocabularies, schemas: their size says enough */
-                rvl_json_set(out, key, json_sprintf("(%zu bytes)", strlen(text)));
+                rvl_json_set(metadata, key, json_sprintf("(%zu bytes)", strlen(text)));
             else if ((*text == '{' || *text == '[') &&
                      rvl_json_parse(&parsed, text, strlen(text), key, &ignored) == RVL_OK)
-                rvl_json_set(out, key, parsed);
+                rvl_json_set(metadata, key, parsed);
             else
-                rvl_json_set(out, key, json_string(text));
+                rvl_json_set(metadata, key, json_string(text));
         }
         rvl_json_set(out, "tensors", json_incref(tensors));
     }
