@@ -23,8 +23,8 @@ typedef struct {
     char          **texts; /* (n) NULL where a case has none */
     char          **snippets;
     rvl_index_case *cases;
-    float          *image, *text; /* (n, e) or NULL */
-    char           *cohort_path;
+    float          *image, *text;             /* (n, e) or NULL */
+    char           *cohort_path, *model_path; /* absolute */
 } embedding;
 
 static rvl_status no_memory(rvl_error *err)
@@ -41,6 +41,7 @@ static void embedding_fini(embedding *x)
             rvl_free(x->snippets[i]);
     }
     rvl_free(x->cohort_path);
+    rvl_free(x->model_path);
     rvl_free(x->texts);
     rvl_free(x->snippets);
     rvl_free(x->cases);
@@ -136,7 +137,7 @@ static rvl_status save(embedding *x, const rvl_embed_opts *o, rvl_error *err)
     const int         k = schema ? rvl_schema_count(schema) : 0;
     const char      **findings = rvl_alloc_array((size_t)k + 1, sizeof *findings);
     rvl_index_data    data = {.model = x->use.id,
-                              .model_path = x->use.path,
+                              .model_path = x->model_path,
                               .similarity = x->use.m->clip.similarity,
                               .scale = rvl_clip_scale(x->use.m),
                               .n_cases = x->list.n_cases,
@@ -156,13 +157,14 @@ static rvl_status save(embedding *x, const rvl_embed_opts *o, rvl_error *err)
 }
 
 /* The index may be searched from another folder. */
-static rvl_status absolute_path(embedding *x, const char *path, rvl_error *err)
+static rvl_status absolute_paths(embedding *x, const char *cohort, rvl_error *err)
 {
     char cwd[4096];
     if (!getcwd(cwd, sizeof cwd))
         return rvl_fail(err, RVL_ERR_IO, "cannot tell the working folder: %s", strerror(errno));
-    x->cohort_path = rvl_path_join(cwd, path);
-    return x->cohort_path ? RVL_OK : no_memory(err);
+    x->cohort_path = rvl_path_join(cwd, cohort);
+    x->model_path = rvl_path_join(cwd, x->use.path);
+    return x->cohort_path && x->model_path ? RVL_OK : no_memory(err);
 }
 
 static rvl_status open_inputs(embedding *x, const rvl_embed_opts *o, rvl_error *err)
@@ -178,7 +180,7 @@ static rvl_status open_inputs(embedding *x, const rvl_embed_opts *o, rvl_error *
         st = rvl_cohort_cases(&x->list, x->cohort, o->split, err);
     if (!st && o->limit > 0 && o->limit < x->list.n_cases)
         x->list.n_cases = o->limit;
-    return st ? st : absolute_path(x, o->cohort, err);
+    return st ? st : absolute_paths(x, o->cohort, err);
 }
 
 rvl_status rvl_embed_run(rvl_embed_result *out, const rvl_embed_opts *o, rvl_error *err)
