@@ -146,6 +146,25 @@ static rvl_status save_predictions(const bench *b, const rvl_bench_findings *f, 
     return st;
 }
 
+/* A finding that the cohort does not label has no numbers; the user is told, and nothing at all is an error. */
+static rvl_status check_labelled(const bench *b, const char *const *names, const int *column, int k, rvl_error *err)
+{
+    int n_labelled = 0;
+
+    for (int j = 0; j < k; j++)
+        n_labelled += column[j] >= 0;
+    if (n_labelled == 0)
+        return rvl_fail(err, RVL_ERR_NOT_FOUND,
+                        "cohort '%s' (schema '%s') labels none of the findings that are scored, like '%s'\nhint: "
+                        "--prompts names other findings for zeroshot",
+                        b->opts->cohort, rvl_schema_name(rvl_cohort_schema(b->cohort)), names[0]);
+    for (int j = 0; j < k; j++)
+        if (column[j] < 0)
+            rvl_log(RVL_LOG_WARN, "finding '%s' is not labelled in cohort '%s': no numbers for it", names[j],
+                    b->opts->cohort);
+    return RVL_OK;
+}
+
 static rvl_status measure_findings(json_t **out, bench *b, const rvl_schema *schema, bool zeroshot, const char **names,
                                    bool *withheld, int *column, rvl_error *err)
 {
@@ -158,7 +177,9 @@ static rvl_status measure_findings(json_t **out, bench *b, const rvl_schema *sch
         column[j] = rvl_schema_index(labels, names[j]);
     }
     mark_withheld(withheld, &b->use, schema);
-    st = take_labels(b, &b->test, column, k, err);
+    st = check_labelled(b, names, column, k, err);
+    if (!st)
+        st = take_labels(b, &b->test, column, k, err);
     if (!st)
         st = scores_of(b, &b->test, schema, zeroshot, err);
     if (!st && b->has_val)

@@ -33,12 +33,15 @@ ok "aligns both towers" "$rvl" align cohort --name clip --image-tower runs/pre -
 ok "embeds" "$rvl" embed -m runs/clip cohort -o clip.safetensors
 ok "finds by text" "$rvl" search clip.safetensors --text "There is a large pleural effusion." -k 5 --html
 ok "wrote a contact sheet" test -s search.html
+ok "finds from another folder" sh -c "mkdir -p elsewhere && cd elsewhere && '$rvl' search ../clip.safetensors --text nodule -k 2"
 ok "finds by case" "$rvl" search clip.safetensors --like c000003 -k 3 --json
 ok "scores a file" "$rvl" zeroshot -m runs/clip raw/images/000004.png --json
 ok "scores a split" "$rvl" zeroshot -m runs/clip cohort --split test --tsv
 ok "measures both suites, above chance" "$rvl" bench cohort -m runs/clip --suite zeroshot,retrieval --split all \
     --bootstrap 50 --html bench.html --min zeroshot.trained_macro_auroc=0.55
 ok "wrote the page" test -s bench.html
+printf 'name: other\ntitle: other\ntemplates:\n  positive: ["a {}"]\n  negative: ["no {}"]\nfindings:\n  - {name: hernia, title: hernia}\n' > other.yaml
+ok "refuses findings that nothing labels" sh -c "! '$rvl' bench cohort -m runs/clip --suite zeroshot --prompts ./other.yaml"
 ok "inspects every thing" sh -c "'$rvl' inspect cohort && '$rvl' inspect runs/clip && '$rvl' inspect clip.safetensors \
     && '$rvl' inspect raw/images/000001.png && '$rvl' inspect phantom-8"
 echo "1..$n"
