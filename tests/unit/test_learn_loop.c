@@ -5,6 +5,7 @@
  */
 #include "learn_fixture.h"
 #include "base/util.h"
+#include "engine/safetensors.h"
 #include "rvl/verbs.h"
 #include <math.h>
 
@@ -254,6 +255,64 @@ static void run__saves_when_interrupted_and_goes_on(void **state)
     rvl_free(second);
 }
 
+/* Weights and statistics of the image tower are equal in two bundles; returns how many there are. */
+static int same_tower(const char *a, const char *b)
+{
+    rvl_safetensors *f = NULL;
+    rvl_safetensors *g = NULL;
+    int              n = 0;
+
+    OK(rvl_safetensors_open(&f, a, &err));
+    OK(rvl_safetensors_open(&g, b, &err));
+    for (int i = 0; i < rvl_safetensors_count(f); i++) {
+        const char       *name = rvl_safetensors_name(f, i);
+        const rvl_tensor *x = rvl_safetensors_tensor(f, i);
+        const rvl_tensor *y = rvl_safetensors_find(g, name);
+        if (strncmp(name, "visual.", 7) != 0)
+            continue;
+        assert_non_null(y);
+        assert_int_equal(rvl_tensor_bytes(x), rvl_tensor_bytes(y));
+        assert_memory_equal(rvl_tensor_const_data(x), rvl_tensor_const_data(y), rvl_tensor_bytes(x));
+        n++;
+    }
+    rvl_safetensors_close(f);
+    rvl_safetensors_close(g);
+    return n;
+}
+
+static void run__with_a_locked_tower_resumes_to_the_same_bytes(void **state)
+{
+    char              runs[PATH_BYTES], cohort[PATH_BYTES], tower[PATH_BYTES], path[PATH_BYTES];
+    char             *first = NULL;
+    char             *second = NULL;
+    size_t            n_first, n_second;
+    rvl_train_result  r;
+    rvl_pretrain_opts p = small_run(*state, runs, cohort, "l");
+    rvl_align_opts    o = rvl_align_opts_default();
+
+    o.train = p.train;
+    o.train.image_tower = path_in(tower, runs, "a/ckpt/step-00000012/model.safetensors"); /* of the tests above */
+    o.train.micro_batch = 4;
+    o.train.epochs = 2;
+    o.lock_image = true;
+    o.text_width = 16;
+    o.text_layers = 1;
+    o.text_heads = 2;
+    o.embed_dim = 8;
+    o.vocabulary_size = 200;
+    OK(rvl_align_run(&r, &o, &err));
+    assert_int_equal(r.n_steps, 8);
+    OK(rvl_file_read(&first, &n_first, path_in(path, runs, "l/ckpt/step-00000008/model.safetensors"), 0, &err));
+    assert_true(same_tower(tower, path) > 10);
+    o.train.resume = "step-3";
+    OK(rvl_align_run(&r, &o, &err));
+    OK(rvl_file_read(&second, &n_second, path, 0, &err));
+    assert_int_equal(n_first, n_second);
+    assert_memory_equal(first, second, n_first);
+    rvl_free(first);
+    rvl_free(second);
+}
+
 static void sentences__are_an_ordered_subset_and_follow_the_key(void **state)
 {
     const char *text = "First one here. Second two there. Third is last.";
@@ -291,6 +350,7 @@ int main(void)
         cmocka_unit_test(run__continues_from_any_checkpoint_to_the_same_bytes),
         cmocka_unit_test(run__is_not_overwritten_and_not_continued_with_another_recipe),
         cmocka_unit_test(run__saves_when_interrupted_and_goes_on),
+        cmocka_unit_test(run__with_a_locked_tower_resumes_to_the_same_bytes),
         cmocka_unit_test(sentences__are_an_ordered_subset_and_follow_the_key),
     };
     return cmocka_run_group_tests(tests, cohort_make, folder_remove);
