@@ -152,6 +152,48 @@ static void calibration__of_a_perfect_forecast_is_zero(void **state)
     assert_true(n[2] == 4 && n[7] == 4);
 }
 
+static void threshold__is_the_lowest_of_equal_ones(void **state)
+{
+    /* at 0.9: 2 * 1 / (2 + 0 + 1), at 0.6: 2 * 2 / (4 + 2), both 2/3 */
+    const double  score[] = {0.9, 0.8, 0.7, 0.6};
+    const uint8_t truth[] = {1, 0, 0, 1};
+    double        v;
+
+    (void)state;
+    assert_int_equal(rvl_best_f1_threshold(&v, &(rvl_binary){4, score, truth, NULL}, NULL), RVL_OK);
+    assert_true(v == 0.6);
+}
+
+static void calibration__sums_distances_of_both_signs(void **state)
+{
+    /* too low in the first bin, too high in the last: |0.1 - 1| and |2.9 - 2| over five cases */
+    const double  p[] = {0.05, 0.05, 0.95, 0.95, 1};
+    const uint8_t y[] = {1, 0, 1, 0, 1};
+    double        brier, ece, mean[10], share[10], n[10];
+
+    (void)state;
+    rvl_calibration(&brier, &ece, mean, share, n, &(rvl_binary){5, p, y, NULL}, 10);
+    assert_true(fabs(ece - (0.9 + 0.9) / 5) < 1e-12);
+    assert_true(n[0] == 2 && n[9] == 3);
+    assert_true(fabs(mean[9] - 2.9 / 3) < 1e-12 && fabs(share[9] - 2.0 / 3) < 1e-12);
+    assert_true(isnan(mean[4]));
+}
+
+static void confusion__follows_its_definitions(void **state)
+{
+    const double  score[] = {0.9, 0.8, 0.7, 0.2, 0.1, 0.1};
+    const uint8_t truth[] = {1, 1, 0, 1, 0, 0};
+    const uint8_t none[] = {0, 0, 0, 0, 0, 0};
+    rvl_confusion c;
+
+    (void)state;
+    rvl_confusion_at(&c, &(rvl_binary){6, score, truth, NULL}, 0.7);
+    assert_true(c.tp == 2 && c.fp == 1 && c.fn == 1 && c.tn == 2);
+    assert_true(fabs(c.accuracy - 4.0 / 6) < 1e-15 && fabs(c.specificity - 2.0 / 3) < 1e-15);
+    rvl_confusion_at(&c, &(rvl_binary){6, score, none, NULL}, 2);
+    assert_true(isnan(c.precision) && isnan(c.recall) && isnan(c.f1) && c.specificity == 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -161,6 +203,9 @@ int main(void)
         cmocka_unit_test(auroc__refuses_scores_that_are_not_finite),
         cmocka_unit_test(threshold__maximises_f1),
         cmocka_unit_test(calibration__of_a_perfect_forecast_is_zero),
+        cmocka_unit_test(threshold__is_the_lowest_of_equal_ones),
+        cmocka_unit_test(calibration__sums_distances_of_both_signs),
+        cmocka_unit_test(confusion__follows_its_definitions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -86,6 +86,73 @@ static void bootstrap__has_about_the_width_of_theory(void **state)
     assert_true(ratio > 0.75 && ratio < 1.25);
 }
 
+enum { DRAWS = 201 };
+typedef struct {
+    double value[DRAWS + 1];
+    int    n;
+    bool   some_undefined;
+} recorder;
+
+/* Mean of the row numbers; every weight is a count of draws of the row's patient. */
+static rvl_status mean_row(double *out, const double *weight, void *context, rvl_error *err)
+{
+    recorder *r = context;
+    double    sum = 0;
+    double    all = 0;
+
+    (void)err;
+    for (int i = 0; i < N; i++) {
+        sum += weight[i] * i;
+        all += weight[i];
+        assert_true(weight[i] == floor(weight[i]));
+    }
+    assert_true(all == N);
+    out[0] = r->some_undefined && r->n % 3 == 1 ? NAN : sum / all;
+    r->value[r->n++] = out[0];
+    return RVL_OK;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a;
+    double y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* NumPy's percentile: at p (n - 1) between the order statistics around it. */
+static double percentile(double *draws, int n, double p)
+{
+    qsort(draws, (size_t)n, sizeof *draws, ascending);
+    int i = (int)(p * (n - 1));
+    return draws[i] + (p * (n - 1) - i) * (draws[i + 1] - draws[i]);
+}
+
+static void bootstrap__gives_percentiles_of_the_defined_draws(void **state)
+{
+    int64_t patient[N];
+
+    (void)state;
+    for (int i = 0; i < N; i++)
+        patient[i] = i;
+    for (int undefined = 0; undefined < 2; undefined++) {
+        static recorder r;
+        rvl_interval    v;
+        int             n = 0;
+        r = (recorder){.some_undefined = undefined};
+        assert_int_equal(rvl_bootstrap(&v, 1, mean_row, &r, N, patient, N, DRAWS, 5, NULL), RVL_OK);
+        assert_int_equal(r.n, DRAWS + 1);
+        assert_true(v.value == (N - 1) / 2.0);
+        assert_true(r.value[2] != r.value[3] && r.value[3] != r.value[5]); /* each draw is another one */
+        for (int i = 1; i <= DRAWS; i++)
+            if (!isnan(r.value[i]))
+                r.value[n++] = r.value[i];
+        assert_int_equal(v.n_valid, n);
+        assert_int_equal(n, undefined ? DRAWS - DRAWS / 3 : DRAWS);
+        assert_true(fabs(v.low - percentile(r.value, n, 0.025)) < 1e-12);
+        assert_true(fabs(v.high - percentile(r.value, n, 0.975)) < 1e-12);
+    }
+}
+
 static void groups__are_numbered_by_first_appearance(void **state)
 {
     const char *keys[] = {"b", "a", "b", "c", "a"};
@@ -112,6 +179,30 @@ static void ranks__count_ties_against_the_query(void **state)
     assert_int_equal(rvl_retrieval_ranks(rank, &r, RVL_GALLERY_DIAGONAL, NULL), RVL_OK);
     for (int i = 0; i < 5; i++)
         assert_int_equal(rank[i], 5);
+    const int64_t group[5] = {0, 0, 1, 2, 2};
+    r.group = group;
+    r.n_groups = 3;
+    assert_int_equal(rvl_retrieval_ranks(rank, &r, RVL_GALLERY_UNIQUE, NULL), RVL_OK);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(rank[i], 3);
+    assert_int_equal(rvl_retrieval_ranks(rank, &r, RVL_GALLERY_DUPLICATES, NULL), RVL_OK);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(rank[i], i == 2 ? 5 : 4);
+}
+
+static void ranks__by_cosine_do_not_see_lengths_and_by_dot_do(void **state)
+{
+    float         q[2 * E] = {1, [E] = 0, [E + 1] = 1};
+    float         g[2 * E] = {0.1F, [E] = 0.9F, [E + 1] = 0.9F};
+    int64_t       rank[2];
+    rvl_retrieval r = {.query = q, .gallery = g, .n = 2, .e = E, .cosine = true};
+
+    (void)state;
+    assert_int_equal(rvl_retrieval_ranks(rank, &r, RVL_GALLERY_DIAGONAL, NULL), RVL_OK);
+    assert_int_equal(rank[0], 1); /* cosines 1 and 0.71 */
+    r.cosine = false;
+    assert_int_equal(rvl_retrieval_ranks(rank, &r, RVL_GALLERY_DIAGONAL, NULL), RVL_OK);
+    assert_int_equal(rank[0], 2); /* products 0.1 and 0.9 */
 }
 
 static void ranks__equal_brute_force_for_every_gallery(void **state)
@@ -168,6 +259,8 @@ static void chance__is_what_a_random_order_gives(void **state)
     (void)state;
     assert_true(fabs(rvl_retrieval_chance(&t, RVL_GALLERY_DIAGONAL, 2) - 2.0 / 6) < 1e-15);
     assert_true(fabs(rvl_retrieval_chance(&t, RVL_GALLERY_UNIQUE, 2) - 2.0 / 3) < 1e-15);
+    assert_true(rvl_retrieval_chance(&t, RVL_GALLERY_DIAGONAL, 6) == 1);
+    assert_true(rvl_retrieval_chance(&t, RVL_GALLERY_UNIQUE, 10) == 1);
     /* 1 - C(6-g, 2) / C(6, 2): g = 3: 12/15, g = 2: 9/15, g = 1: 5/15 */
     assert_true(fabs(rvl_retrieval_chance(&t, RVL_GALLERY_DUPLICATES, 2) - (3 * 12 + 2 * 9 + 5) / 90.0) < 1e-15);
 }
@@ -208,8 +301,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bootstrap__is_not_narrowed_by_copies_of_a_patients_row),
         cmocka_unit_test(bootstrap__has_about_the_width_of_theory),
+        cmocka_unit_test(bootstrap__gives_percentiles_of_the_defined_draws),
         cmocka_unit_test(groups__are_numbered_by_first_appearance),
         cmocka_unit_test(ranks__count_ties_against_the_query),
+        cmocka_unit_test(ranks__by_cosine_do_not_see_lengths_and_by_dot_do),
         cmocka_unit_test(ranks__equal_brute_force_for_every_gallery),
         cmocka_unit_test(chance__is_what_a_random_order_gives),
         cmocka_unit_test(medians_and_recalls__follow_their_definitions),
