@@ -7,6 +7,7 @@
 #include "learn_fixture.h"
 #include "base/json.h"
 #include "base/util.h"
+#include "engine/safetensors.h"
 #include <math.h>
 
 typedef struct {
@@ -202,6 +203,94 @@ static void loop__does_not_call_a_worse_value_best_after_resume(void **state)
     assert_true(has(*state, "runs/worse/ckpt/best/DONE"));
 }
 
+static void loop__calls_the_first_of_equal_values_best(void **state)
+{
+    const double    values[] = {0.5, 0.5, 0.5};
+    script          s = {.bad_step = -1, .cancel_step = -1, .values = values};
+    rvl_loop_opts   o = loop_opts();
+    rvl_loop_result r;
+    rvl_error       err = {0};
+
+    if (script_run(&s, *state, "equal", NULL, &r, &o, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(r.best_step, 4);
+}
+
+/* Norm of all first moments in a checkpoint's optimizer. */
+static double moment_norm(const char *path)
+{
+    rvl_safetensors *f = NULL;
+    double           sum = 0;
+
+    OK(rvl_safetensors_open(&f, path, &err));
+    for (int i = 0; i < rvl_safetensors_count(f); i++) {
+        const rvl_tensor *t = rvl_safetensors_tensor(f, i);
+        for (int64_t j = 0; rvl_safetensors_name(f, i)[0] == 'm' && j < rvl_tensor_count(t); j++) {
+            double x = ((const float *)rvl_tensor_const_data(t))[j];
+            sum += x * x;
+        }
+    }
+    rvl_safetensors_close(f);
+    return sqrt(sum);
+}
+
+static void loop__clips_and_commits_at_every_step(void **state)
+{
+    script           s = {.bad_step = -1, .cancel_step = -1};
+    rvl_loop_opts    o = loop_opts();
+    rvl_loop_result  r;
+    rvl_error        why = {0};
+    rvl_safetensors *f = NULL;
+    char             path[PATH_BYTES];
+
+    o.n_epochs = 1;
+    o.save_every = 1;
+    o.keep_last = 9;
+    o.clip_grad = 1e-3;
+    o.has_validation = false;
+    if (script_run(&s, *state, "clip", NULL, &r, &o, &why))
+        fail_msg("%s", why.text);
+    /* after one step from zero the first moment is (1 - 0.9) g */
+    double norm = moment_norm(path_in(path, *state, "runs/clip/ckpt/step-00000001/optimizer.safetensors"));
+    assert_true(fabs(norm - 0.1e-3) < 1e-9);
+    OK(rvl_safetensors_open(&f, path_in(path, *state, "runs/clip/ckpt/step-00000001/model.safetensors"), &err));
+    const rvl_tensor *mean = rvl_safetensors_find(f, "visual.bn1.running_mean");
+    assert_non_null(mean);
+    assert_true(fabs((double)((const float *)rvl_tensor_const_data(mean))[0]) > 0); /* it starts at 0 */
+    rvl_safetensors_close(f);
+    o.clip_grad = 0; /* off */
+    if (script_run(&s, *state, "free", NULL, &r, &o, &why))
+        fail_msg("%s", why.text);
+    assert_true(moment_norm(path_in(path, *state, "runs/free/ckpt/step-00000001/optimizer.safetensors")) > 1e-3);
+}
+
+static void macro_auroc__leaves_out_withheld_findings_and_labels_that_do_not_count(void **state)
+{
+    const uint8_t      labels[4][3] = {{RVL_LABEL_PRESENT, RVL_LABEL_PRESENT, RVL_LABEL_PRESENT},
+                                       {RVL_LABEL_ABSENT, RVL_LABEL_ABSENT, RVL_LABEL_PRESENT},
+                                       {RVL_LABEL_UNCERTAIN, RVL_LABEL_ABSENT, RVL_LABEL_PRESENT},
+                                       {RVL_LABEL_NOT_MENTIONED, RVL_LABEL_PRESENT, RVL_LABEL_PRESENT}};
+    const float        logits[4 * 3] = {1, 1, 0, 0, 2, 0, 5, 3, 0, 2, 4, 0};
+    const bool         withheld[3] = {false, true, false};
+    rvl_case           cases[4] = {{0}};
+    rvl_case_list      list = {.cases = cases, .n_cases = 4};
+    rvl_supervise_opts o = {.missing = RVL_MISSING_ABSENT};
+    double             macro, each[3];
+
+    (void)state;
+    for (int i = 0; i < 4; i++)
+        cases[i].labels = labels[i];
+    OK(rvl_macro_auroc(&macro, each, logits, &list, 3, &o, &err));
+    assert_true(each[0] == 0.5); /* 1 against 0 and 2; the uncertain 5 is left out */
+    assert_true(each[1] == 0.5); /* 1 and 4 against 2 and 3 */
+    assert_true(isnan(each[2])); /* never absent */
+    assert_true(macro == 0.5);
+    o.missing = RVL_MISSING_IGNORE;
+    o.withheld = withheld;
+    OK(rvl_macro_auroc(&macro, each, logits, &list, 3, &o, &err));
+    assert_true(each[0] == 1 && macro == 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,6 +299,9 @@ int main(void)
         cmocka_unit_test(loop__stops_at_a_bad_number_and_leaves_the_last_checkpoint),
         cmocka_unit_test(loop__saves_where_it_is_interrupted),
         cmocka_unit_test(loop__does_not_call_a_worse_value_best_after_resume),
+        cmocka_unit_test(loop__calls_the_first_of_equal_values_best),
+        cmocka_unit_test(loop__clips_and_commits_at_every_step),
+        cmocka_unit_test(macro_auroc__leaves_out_withheld_findings_and_labels_that_do_not_count),
     };
     return cmocka_run_group_tests(tests, cohort_make, folder_remove);
 }
