@@ -14,6 +14,11 @@ report $? "eight findings between 0 and 1"
 sed -n 2p out | cut -f2- > of_cohort
 want 0 "one file" '^000000.png' "$rvl" zeroshot -m runs/clip raw/images/000000.png --tsv
 is "scores as its case of the cohort" "$(sed -n 2p out | cut -f2-)" "$(cat of_cohort)"
+want 0 "all cases, more than one batch" '' "$rvl" zeroshot -m runs/clip cohort --tsv
+sed -n '$p' out > last_of_cohort
+want 0 "the last file" '' "$rvl" zeroshot -m runs/clip raw/images/000039.png --tsv
+is "scores as the last case" "$(sed -n 2p out | cut -f2-)" "$(cut -f2- last_of_cohort)"
+is "which is its study" "$(cut -f1 last_of_cohort)" c000040
 cat > mine.yaml << 'Y'
 name: mine
 findings:
