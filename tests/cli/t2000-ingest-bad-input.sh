@@ -33,6 +33,10 @@ fresh && sed -i 's/schema: phantom-8/schema: phantom-9/' work/map.yaml
 t "unknown schema" 3 "phantom-9" "$rvl" ingest work -o cohort
 fresh && sed -i 's/^modality: cxr/modalty: cxr/' work/map.yaml
 t "unknown key of the map" 4 "map.yaml:" "$rvl" ingest work -o cohort
+fresh && sed -i 's/^body_part: .*/body_part: abcdefghijklmnop/' work/map.yaml
+t "a body part of 16 letters" 4 "longer than 15 letters" "$rvl" ingest work -o cohort
+fresh && sed -i 's/^body_part: .*/body_part: abcdefghijklmno/' work/map.yaml
+t "one of 15 letters is kept whole" 0 "body_part: abcdefghijklmno" sh -c "'$rvl' ingest work -o cohort -q > /dev/null && '$rvl' inspect cohort"
 fresh && head -c 300 raw/images/000003.png > work/images/000003.png
 t "a cut image is a listed failure" 5 "000003.png" "$rvl" ingest work -o cohort
 fresh && rm work/images/000004.png
