@@ -21,8 +21,10 @@ kill_and_resume() { # verb, options...: into killed/run, until five kills have h
         "$rvl" "$verb" cohort --runs killed --name run --resume "$@" -q &
         local pid=$!
         sleep "0.$(printf '%03d' $((RANDOM % 400 + 50)))"
-        if kill -KILL $pid 2> /dev/null; then
+        # a kill counts when training had begun: a checkpoint of this or an earlier start is there
+        if kill -KILL $pid 2> /dev/null && ls -d killed/run/ckpt/step-*/DONE > /dev/null 2>&1; then
             n_kills=$((n_kills + 1))
+            echo "# killed, newest $(basename "$(last killed/run)")"
         fi
         wait $pid 2> /dev/null
         if grep -q '"status": "done"' killed/run/run.json 2> /dev/null; then
