@@ -4,11 +4,11 @@
  * rvl bench: every metric, with intervals.
  */
 #include "base/json.h"
+#include "base/str.h"
 #include "cli/cmd.h"
 #include "rvl/plan.h"
 #include "rvl/verbs.h"
 #include <math.h>
-#include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -98,16 +98,15 @@ static void print_tables(const rvl_cli *cli, const json_t *root)
         print_retrieval(cli, json_object_get(root, "retrieval"));
 }
 
-/* "zeroshot.macro_auroc>=0.9": the value at the path must reach the bound. */
+/* "zeroshot.macro_auroc=0.9": the value at the path must reach the bound. An undefined value does not. */
 static int check_min(rvl_cli *cli, const json_t *root, const char *rule)
 {
     char          path[128];
     const json_t *at = root;
     const char   *equals = strchr(rule, '=');
-    char         *end = NULL;
-    double        bound = equals ? strtod(equals + 1, &end) : NAN;
+    double        bound = 0;
 
-    if (!equals || (size_t)(equals - rule) >= sizeof path || end == equals + 1)
+    if (!equals || (size_t)(equals - rule) >= sizeof path || !rvl_parse_f64(equals + 1, &bound))
         return cli_usage(cli, "--min wants part.metric=value, like zeroshot.macro_auroc=0.9, not '%s'", rule);
     snprintf(path, sizeof path, "%.*s", (int)(equals - rule), rule);
     for (char *word = path; word && at;) {
@@ -117,9 +116,11 @@ static int check_min(rvl_cli *cli, const json_t *root, const char *rule)
         at = json_object_get(at, word);
         word = dot ? dot + 1 : NULL;
     }
-    double value = json_is_object(at)   ? rvl_json_get_f64(at, "value", NAN)
-                   : json_is_number(at) ? json_number_value(at)
-                                        : NAN;
+    const json_t *found = json_is_object(at) ? json_object_get(at, "value") : at;
+    if (!found || json_is_object(found) || json_is_array(found))
+        return cli_usage(cli, "--min: the result has no number '%.*s'\nhint: --json shows the names",
+                         (int)(equals - rule), rule);
+    double value = json_is_number(found) ? json_number_value(found) : NAN;
     if (value >= bound)
         return 0;
     fprintf(stderr, "rvl: check failed: %s is %.4f\n", rule, value);
