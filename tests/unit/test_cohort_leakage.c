@@ -145,6 +145,13 @@ static void check__finds_damage(void **state)
     damage(name, 64 * 3 + 5);
     assert_int_equal(rvl_cohort_check(&r, at(dir, "c"), &err), RVL_OK);
 
+    char index[PATH_BYTES + 16];
+    snprintf(index, sizeof index, "%.*s/index.bin", 4000, hash);
+    damage(index, 1); /* another magic, the right length */
+    assert_int_not_equal(rvl_cohort_check(&r, at(dir, "c"), &err), RVL_OK);
+    assert_non_null(strstr(err.text, "index.bin is no index"));
+    damage(index, 1);
+
     damage(at(dir, "c/cases-train.txt"), 6);
     assert_int_equal(rvl_cohort_check(&r, at(dir, "c"), &err), RVL_ERR_STATE);
     assert_non_null(strstr(err.text, "cases-train.txt"));

@@ -118,6 +118,11 @@ static rvl_node *bad_slice(fixture *f, rvl_node *x)
     (void)f;
     return rvl_slice(x, 1, 2, 2);
 }
+static rvl_node *bad_axis(fixture *f, rvl_node *x)
+{
+    (void)f;
+    return rvl_slice(x, 3, 0, 1);
+}
 static rvl_node *bad_concat(fixture *f, rvl_node *x)
 {
     return rvl_concat(2, (rvl_node *[]){x, weight(f, "w", 3, (int64_t[]){2, 3, 5})}, 0);
@@ -174,6 +179,7 @@ static void graph__refuses_shapes_that_do_not_fit(void **state)
         {bad_reshape, "reshape of (2, 3, 4) to (-1, 7)"},
         {bad_transpose, "entry 2 of the permutation is 1"},
         {bad_slice, "2 from 2 on is outside"},
+        {bad_axis, "along axis 3 of 3 axes"},
         {bad_concat, "concat of (2, 3, 4) and (2, 3, 5)"},
         {bad_embedding, "is f32, must be i32"},
         {bad_pool, "pad 2"},
