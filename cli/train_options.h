@@ -39,6 +39,8 @@
     OPT_GROUP("image_tower"),                                                                                          \
         OPT_STR("image-tower", 0, &(o).image_tower, "MODEL", "start from a run, bundle or weight file [random]"),      \
         OPT_STR("allow-missing", 0, &(o).allow_missing, "KEYS", "prefixes of keys that file may lack [none]"),         \
+        OPT_INT("in-channels", 0, &(o).in_channels, "channels that it reads, 1 or 3; an image has one [1]"),           \
+        OPT_FLAG("sum-channels", 0, &(o).sum_channels, "read one where that file's tower reads several"),              \
         OPT_INT("width", 0, &(o).width, "channels of the first stage [16]"),                                           \
         OPT_STR("depth", 0, &(o).depth, "BLOCKS", "per stage, or resnet18, resnet34, resnet50 [2,2,2,2]"),             \
         OPT_FLAG("bottleneck", 0, &(o).bottleneck, "bottleneck blocks"),                                               \

@@ -49,7 +49,8 @@ static inline int cohort_make(void **state)
 static inline void configure(rvl_model *m, bool clip)
 {
     m->has_image = true;
-    m->image = (rvl_resnet_config){.width = 4, .blocks = {1, 1}, .stem_kernel = 3, .stem_stride = 2, .in_channels = 1};
+    m->image = (rvl_image_config){
+        .n_spatial = 2, .in_channels = 1, .resnet = {.width = 4, .blocks = {1, 1}, .stem_kernel = 3, .stem_stride = 2}};
     m->has_head = !clip;
     m->has_text = m->has_clip = clip;
     m->max_tok = 48;

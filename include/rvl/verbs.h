@@ -38,6 +38,8 @@ typedef struct {
     /* the image tower */
     const char *image_tower;   /* start from a run, bundle or weight file (random) */
     const char *allow_missing; /* comma-separated prefixes of keys that may be absent */
+    int64_t     in_channels;   /* of the first layer: 1 or 3 (1); images have one, three get it three times */
+    bool        sum_channels;  /* an image_tower of several channels becomes one of one: kernels are summed */
     int64_t     width;         /* channels of the first stage (16) */
     const char *depth;         /* blocks a stage "1,1,1,1" ("2,2,2,2"); "resnet18" "resnet34" "resnet50" too */
     int64_t     stem_kernel, stem_stride; /* (7), (2) */

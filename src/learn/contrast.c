@@ -34,12 +34,11 @@ typedef struct {
 
 static pair build_towers(rvl_contrast *s, rvl_graph *g, int64_t n, const rvl_plan_key *key)
 {
-    const int64_t image_shape[] = {n, 1, key->size[1], key->size[2]};
-    const int64_t text_shape[] = {n, key->size[3]};
-    rvl_node     *image = rvl_input(g, "image", RVL_DTYPE_F32, 4, image_shape);
+    const int64_t text_shape[] = {n, key->size[1]};
+    rvl_node     *image = rvl_image_input(g, &s->m->image, n, key->size + 2);
     rvl_node     *ids = rvl_input(g, "ids", RVL_DTYPE_I32, 2, text_shape);
     rvl_node     *mask = rvl_input(g, "mask", RVL_DTYPE_F32, 2, text_shape);
-    rvl_taps      visual = rvl_resnet_build(g, image, &s->m->image, !s->opts.lock_image, 0);
+    rvl_taps      visual = rvl_image_build(g, image, &s->m->image, !s->opts.lock_image, 0);
     rvl_taps      text = rvl_bert_build(g, ids, mask, &s->m->text, !s->opts.lock_text);
     return (pair){rvl_projection_build(g, visual.pooled, &s->m->clip, "visual_projection"),
                   rvl_projection_build(g, text.pooled, &s->m->clip, "text_projection")};
@@ -181,7 +180,7 @@ static rvl_status draw_texts(rvl_contrast *s, const rvl_batch *batch, uint64_t e
 static rvl_status get_plan(rvl_plan **out, rvl_contrast *s, int64_t mode, int64_t n, int64_t t, rvl_error *err)
 {
     const rvl_preprocess *p = rvl_cohort_preprocess(s->c);
-    rvl_plan_key          key = {.mode = mode, .size = {n, p->height, p->width, t}};
+    rvl_plan_key          key = {.mode = mode, .size = {n, t, p->height, p->width}};
     if (mode == MODE_LOSS)
         key.size[1] = key.size[2] = key.size[3] = 0;
     rvl_status st = rvl_session_plan(out, s->session, &key, err);

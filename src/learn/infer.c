@@ -35,6 +35,9 @@ rvl_status rvl_infer_new(rvl_infer **out, rvl_model *m, rvl_error *err)
         return rvl_fail(err, RVL_ERR_NOMEM, "out of memory");
     f->m = m;
     st = m->has_image ? rvl_model_preprocess(&f->preprocess, m, err) : RVL_OK;
+    if (!st && m->has_image && m->image.n_spatial != 2)
+        st = rvl_fail(err, RVL_ERR_UNSUPPORTED, "the image tower reads volumes (%d axes), cohorts hold images of 2",
+                      m->image.n_spatial);
     if (!st && m->has_text) {
         f->ids = rvl_alloc_array((size_t)TEXT_BATCH * (size_t)m->max_tok, sizeof *f->ids);
         f->mask = rvl_alloc_array((size_t)TEXT_BATCH * (size_t)m->max_tok, sizeof *f->mask);
@@ -69,7 +72,7 @@ int64_t rvl_infer_width(const rvl_infer *f, const char *output, bool is_text)
     if (strcmp(output, "logits") == 0)
         return m->has_head && !is_text && m->schema ? rvl_schema_count(m->schema) : 0;
     if (strcmp(output, "pooled") == 0)
-        return is_text ? m->text.hidden : rvl_resnet_features(&m->image);
+        return is_text ? m->text.hidden : rvl_image_features(&m->image);
     return 0;
 }
 

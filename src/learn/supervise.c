@@ -29,15 +29,14 @@ static rvl_status build_train(rvl_graph *g, const rvl_plan_key *key, void *conte
 {
     rvl_supervise *s = context;
     const int64_t  n = key->size[0];
-    const int64_t  image_shape[] = {n, 1, key->size[1], key->size[2]};
     const int64_t  label_shape[] = {n, s->k};
     const int64_t  one[] = {1};
 
-    rvl_node *image = rvl_input(g, "image", RVL_DTYPE_F32, 4, image_shape);
+    rvl_node *image = rvl_image_input(g, &s->m->image, n, key->size + 1);
     rvl_node *targets = rvl_input(g, "targets", RVL_DTYPE_F32, 2, label_shape);
     rvl_node *weights = rvl_input(g, "weights", RVL_DTYPE_F32, 2, label_shape);
     rvl_node *scale = rvl_input(g, "scale", RVL_DTYPE_F32, 1, one);
-    rvl_taps  taps = rvl_resnet_build(g, image, &s->m->image, true, 0);
+    rvl_taps  taps = rvl_image_build(g, image, &s->m->image, true, 0);
     rvl_node *logits = rvl_head_build(g, taps.pooled, s->k);
     rvl_node *loss = rvl_mul(rvl_sum(rvl_bce_with_logits(logits, targets, weights), 3, false), scale);
 

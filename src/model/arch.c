@@ -17,10 +17,16 @@ typedef struct {
 
 #define IMAGE(field, min, max)                                                                                         \
     {                                                                                                                  \
+#field, offsetof(rvl_image_config, field), min, max                                                            \
+    }
+static const int_field image_fields[] = {IMAGE(in_channels, 1, 1024)};
+static const int_field rank_fields[] = {IMAGE(n_spatial, 2, 3)};
+#define RESNET(field, min, max)                                                                                        \
+    {                                                                                                                  \
 #field, offsetof(rvl_resnet_config, field), min, max                                                           \
     }
-static const int_field image_fields[] = {IMAGE(width, 1, 8192), IMAGE(stem_kernel, 1, 31), IMAGE(stem_stride, 1, 16),
-                                         IMAGE(in_channels, 1, 1024)};
+static const int_field resnet_fields[] = {RESNET(width, 1, 8192), RESNET(stem_kernel, 1, 31),
+                                          RESNET(stem_stride, 1, 16)};
 #define TEXT(field, min, max)                                                                                          \
     {                                                                                                                  \
 #field, offsetof(rvl_bert_config, field), min, max                                                             \
@@ -34,22 +40,18 @@ static const int_field text_fields[] = {
     }
 static const int_field clip_fields[] = {CLIP(embed_dim, 1, 65536)};
 
+static const char *const image_kind_names[] = {"resnet"};
 static const char *const pooling_names[] = {"cls", "mean"};
 static const char *const similarity_names[] = {"cosine", "dot", "scaled"};
 
-static json_t *fields_format(const void *config, const int_field *fields, size_t n)
+/** Add the fields to `out`; false without memory, or if `out` is NULL. */
+static bool fields_format(json_t *out, const void *config, const int_field *fields, size_t n)
 {
-    json_t *out = json_object();
+    bool ok = out != NULL;
 
-    for (size_t i = 0; out && i < n; i++) {
-        const int *value = (const int *)((const char *)config + fields[i].offset);
-
-        if (!rvl_json_set(out, fields[i].name, json_integer(*value))) {
-            json_decref(out);
-            return NULL;
-        }
-    }
-    return out;
+    for (size_t i = 0; ok && i < n; i++)
+        ok = rvl_json_set(out, fields[i].name, json_integer(*(const int *)((const char *)config + fields[i].offset)));
+    return ok;
 }
 
 static rvl_status fields_check(const void *config, const char *part, const int_field *fields, size_t n, rvl_error *err)
@@ -94,14 +96,22 @@ static rvl_status name_parse(int *out, const json_t *object, const char *part, c
     return rvl_fail(err, RVL_ERR_FORMAT, "architecture: '%s.%s' has the unknown value '%.40s'", part, key, text);
 }
 
-static bool image_format(json_t *arch, const rvl_resnet_config *cfg)
+static bool resnet_format(json_t *image, const rvl_resnet_config *cfg)
 {
-    json_t *image = fields_format(cfg, image_fields, RVL_ARRAY_LEN(image_fields));
-    bool    ok = image && rvl_json_set(image, "type", json_string("resnet")) &&
-              rvl_json_set(image, "bottleneck", json_boolean(cfg->bottleneck)) &&
-              rvl_json_set(image, "stem_pool", json_boolean(cfg->stem_pool)) &&
-              rvl_json_set(image, "blocks",
-                           json_pack("[iiii]", cfg->blocks[0], cfg->blocks[1], cfg->blocks[2], cfg->blocks[3]));
+    return fields_format(image, cfg, resnet_fields, RVL_ARRAY_LEN(resnet_fields)) &&
+           rvl_json_set(image, "bottleneck", json_boolean(cfg->bottleneck)) &&
+           rvl_json_set(image, "stem_pool", json_boolean(cfg->stem_pool)) &&
+           rvl_json_set(image, "blocks",
+                        json_pack("[iiii]", cfg->blocks[0], cfg->blocks[1], cfg->blocks[2], cfg->blocks[3]));
+}
+
+static bool image_format(json_t *arch, const rvl_image_config *cfg)
+{
+    json_t *image = json_object();
+    bool    ok = image && rvl_json_set(image, "type", json_string(image_kind_names[cfg->kind])) &&
+              fields_format(image, cfg, rank_fields, RVL_ARRAY_LEN(rank_fields)) &&
+              fields_format(image, cfg, image_fields, RVL_ARRAY_LEN(image_fields)) &&
+              resnet_format(image, &cfg->resnet);
 
     if (!ok)
         json_decref(image);
@@ -110,8 +120,9 @@ static bool image_format(json_t *arch, const rvl_resnet_config *cfg)
 
 static bool text_format(json_t *arch, const rvl_bert_config *cfg)
 {
-    json_t *text = fields_format(cfg, text_fields, RVL_ARRAY_LEN(text_fields));
-    bool    ok = text && rvl_json_set(text, "type", json_string("bert")) &&
+    json_t *text = json_object();
+    bool    ok = fields_format(text, cfg, text_fields, RVL_ARRAY_LEN(text_fields)) &&
+              rvl_json_set(text, "type", json_string("bert")) &&
               rvl_json_set(text, "layer_norm_eps", rvl_json_real(cfg->layer_norm_eps)) &&
               rvl_json_set(text, "dropout", rvl_json_real(cfg->dropout)) &&
               rvl_json_set(text, "pooling", json_string(pooling_names[cfg->pooling]));
@@ -123,8 +134,9 @@ static bool text_format(json_t *arch, const rvl_bert_config *cfg)
 
 static bool clip_format(json_t *arch, const rvl_clip_config *cfg)
 {
-    json_t *clip = fields_format(cfg, clip_fields, RVL_ARRAY_LEN(clip_fields));
-    bool    ok = clip && rvl_json_set(clip, "similarity", json_string(similarity_names[cfg->similarity])) &&
+    json_t *clip = json_object();
+    bool    ok = fields_format(clip, cfg, clip_fields, RVL_ARRAY_LEN(clip_fields)) &&
+              rvl_json_set(clip, "similarity", json_string(similarity_names[cfg->similarity])) &&
               rvl_json_set(clip, "learn_temperature", json_boolean(cfg->learn_temperature)) &&
               rvl_json_set(clip, "temperature", rvl_json_real(cfg->temperature));
 
@@ -149,17 +161,13 @@ json_t *rvl__arch_format(const rvl_model *m)
     return arch;
 }
 
-static rvl_status image_parse(rvl_resnet_config *cfg, const json_t *image, rvl_error *err)
+static rvl_status resnet_parse(rvl_resnet_config *cfg, const json_t *image, rvl_error *err)
 {
-    const json_t *blocks;
-    rvl_status    st = fields_parse(cfg, image, "image", image_fields, RVL_ARRAY_LEN(image_fields), err);
+    const json_t *blocks = json_object_get(image, "blocks");
+    rvl_status    st = fields_parse(cfg, image, "image", resnet_fields, RVL_ARRAY_LEN(resnet_fields), err);
 
     if (st)
         return st;
-    if (!rvl_str_equal(rvl_json_get_string(image, "type", ""), "resnet"))
-        return rvl_fail(err, RVL_ERR_UNSUPPORTED, "architecture: image tower of the unknown type '%.40s'",
-                        rvl_json_get_string(image, "type", ""));
-    blocks = json_object_get(image, "blocks");
     if (json_array_size(blocks) != 4)
         return rvl_fail(err, RVL_ERR_FORMAT, "architecture: 'image.blocks' is not an array of 4");
     for (size_t i = 0; i < 4; i++) {
@@ -172,6 +180,27 @@ static rvl_status image_parse(rvl_resnet_config *cfg, const json_t *image, rvl_e
     cfg->bottleneck = rvl_json_get_bool(image, "bottleneck", false);
     cfg->stem_pool = rvl_json_get_bool(image, "stem_pool", false);
     return RVL_OK;
+}
+
+/** Bundles of the first versions name no rank (2), and a tower without a type is a ResNet. */
+static rvl_status image_parse(rvl_image_config *cfg, const json_t *image, rvl_error *err)
+{
+    const char *type = rvl_json_get_string(image, "type", image_kind_names[RVL_IMAGE_RESNET]);
+    int         kind = -1;
+    rvl_status  st = fields_parse(cfg, image, "image", image_fields, RVL_ARRAY_LEN(image_fields), err);
+
+    cfg->n_spatial = 2;
+    if (!st && json_object_get(image, "n_spatial"))
+        st = fields_parse(cfg, image, "image", rank_fields, RVL_ARRAY_LEN(rank_fields), err);
+    for (int i = 0; i < (int)RVL_ARRAY_LEN(image_kind_names); i++)
+        if (rvl_str_equal(type, image_kind_names[i]))
+            kind = i;
+    if (!st && kind < 0)
+        st = rvl_fail(err, RVL_ERR_UNSUPPORTED, "architecture: image tower of the unknown type '%.40s'", type);
+    if (st)
+        return st;
+    cfg->kind = (rvl_image_kind)kind;
+    return resnet_parse(&cfg->resnet, image, err);
 }
 
 static rvl_status text_parse(rvl_bert_config *cfg, const json_t *text, rvl_error *err)
@@ -243,9 +272,9 @@ static rvl_status text_check(const rvl_bert_config *cfg, rvl_error *err)
     return RVL_OK;
 }
 
-static rvl_status image_check(const rvl_resnet_config *cfg, rvl_error *err)
+static rvl_status resnet_check(const rvl_resnet_config *cfg, rvl_error *err)
 {
-    rvl_status st = fields_check(cfg, "image", image_fields, RVL_ARRAY_LEN(image_fields), err);
+    rvl_status st = fields_check(cfg, "image", resnet_fields, RVL_ARRAY_LEN(resnet_fields), err);
 
     for (int i = 0; !st && i < 4; i++)
         if (cfg->blocks[i] < 0 || cfg->blocks[i] > 1000)
@@ -254,6 +283,15 @@ static rvl_status image_check(const rvl_resnet_config *cfg, rvl_error *err)
     if (!st && !cfg->blocks[0] && !cfg->blocks[1] && !cfg->blocks[2] && !cfg->blocks[3])
         st = rvl_fail(err, RVL_ERR_USAGE, "cannot build the model: image.blocks leaves every stage out");
     return st;
+}
+
+static rvl_status image_check(const rvl_image_config *cfg, rvl_error *err)
+{
+    rvl_status st = fields_check(cfg, "image", image_fields, RVL_ARRAY_LEN(image_fields), err);
+
+    if (!st)
+        st = fields_check(cfg, "image", rank_fields, RVL_ARRAY_LEN(rank_fields), err);
+    return st ? st : resnet_check(&cfg->resnet, err);
 }
 
 rvl_status rvl__arch_check(const rvl_model *m, rvl_error *err)

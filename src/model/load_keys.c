@@ -156,6 +156,51 @@ static bool shapes_equal(const rvl_tensor *a, const rvl_tensor *b)
     return true;
 }
 
+/** Whether `name` is the stem of a one-channel tower, and the file's has more input channels and is else the same. */
+static bool channels_differ(const rvl_key_map *map, const char *name, const rvl_tensor *found,
+                            const rvl_tensor *expected)
+{
+    int n_dims = rvl_tensor_n_dims(expected);
+
+    if (!map->stem || !found || !rvl_str_equal(name, map->stem) || rvl_tensor_n_dims(found) != n_dims || n_dims < 2 ||
+        rvl_tensor_shape(expected)[1] != 1 || rvl_tensor_shape(found)[1] < 2)
+        return false;
+    for (int i = 0; i < n_dims; i++)
+        if (i != 1 && rvl_tensor_shape(found)[i] != rvl_tensor_shape(expected)[i])
+            return false;
+    return true;
+}
+
+/** Kernels (O, C, kernel...) of any float dtype to f32 (O, 1, kernel...), each the sum over C, in f64. */
+static rvl_status channels_sum(rvl_tensor **out, const rvl_tensor *found, const rvl_tensor *expected, rvl_error *err)
+{
+    int64_t      n_out = rvl_tensor_shape(found)[0];
+    int64_t      n_channels = rvl_tensor_shape(found)[1];
+    int64_t      n_kernel = rvl_tensor_count(found) / (n_out * n_channels);
+    rvl_tensor  *all = NULL;
+    const float *from;
+    float       *to;
+    rvl_status   st = rvl_tensor_convert(&all, found, RVL_DTYPE_F32, err);
+
+    if (!st)
+        st = rvl_tensor_new(out, RVL_DTYPE_F32, rvl_tensor_n_dims(expected), rvl_tensor_shape(expected), err);
+    if (st) {
+        rvl_tensor_free(all);
+        return st;
+    }
+    from = rvl_tensor_const_data(all);
+    to = rvl_tensor_data(*out);
+    for (int64_t i = 0; i < n_out * n_kernel; i++) {
+        double sum = 0;
+
+        for (int64_t c = 0; c < n_channels; c++)
+            sum += (double)from[(i / n_kernel * n_channels + c) * n_kernel + i % n_kernel];
+        to[i] = (float)sum;
+    }
+    rvl_tensor_free(all);
+    return RVL_OK;
+}
+
 /** Compare one expected tensor with the file: the file's tensor if it is to be copied. `n_denied` counts failures. */
 static const rvl_tensor *expected_check(const rvl_safetensors *file, const rvl_key_map *map, const char *name,
                                         const rvl_tensor *expected, rvl_load_report *report, int *n_denied)
@@ -165,6 +210,11 @@ static const rvl_tensor *expected_check(const rvl_safetensors *file, const rvl_k
 
     if (found && shapes_equal(found, expected)) {
         report->n_matched++;
+        return found;
+    }
+    if (map->sum_channels && channels_differ(map, name, found, expected)) {
+        report->n_matched++;
+        note(report->first_summed, &report->n_summed, name);
         return found;
     }
     if (found)
@@ -212,18 +262,33 @@ static int keys_compare(rvl_model *scratch, const rvl_safetensors *file, const r
     return n_denied;
 }
 
-static rvl_status refuse(const char *path, const rvl_key_map *map, const rvl_load_report *r, rvl_error *err)
+/** Whether it is only the number of input channels that keeps the file's stem out. */
+static bool stem_in_the_way(const rvl_model *scratch, const rvl_safetensors *file, const rvl_key_map *map,
+                            const rvl_load_report *r)
 {
+    char       key[NAME_BYTES];
+    rvl_param *stem = map->stem ? rvl_params_find(scratch->params, map->stem) : NULL;
+
+    return stem && r->n_misshapen == 1 &&
+           channels_differ(map, map->stem, file_find(file, map, map->stem, key), rvl_param_tensor(stem));
+}
+
+static rvl_status refuse(const char *path, const rvl_key_map *map, const rvl_load_report *r, bool by_channels,
+                         rvl_error *err)
+{
+    const char *hint = by_channels ? "the file's tower reads several channels: --in-channels 3 keeps its weights and "
+                                     "repeats the image, --sum-channels sums its first kernels over the channels"
+                       : map->model_prefix[0]
+                           ? "the file and the configured tower differ; name what may start fresh with --allow-missing"
+                           : "the file is damaged or was made by another version";
+
     return rvl_fail(err, RVL_ERR_FORMAT,
                     "cannot load '%s': %d keys match, %d are missing%s%s%s, %d have another shape%s%s%s, %d are "
                     "unexpected%s%s%s\nhint: %s",
                     path, r->n_matched, r->n_missing, r->n_missing ? " (first '" : "", r->first_missing,
                     r->n_missing ? "')" : "", r->n_misshapen, r->n_misshapen ? " (first '" : "", r->first_misshapen,
                     r->n_misshapen ? "')" : "", r->n_unexpected, r->n_unexpected ? " (first '" : "",
-                    r->first_unexpected, r->n_unexpected ? "')" : "",
-                    map->model_prefix[0] ? "the file and the configured tower differ; name what may start fresh with "
-                                           "--allow-missing"
-                                         : "the file is damaged or was made by another version");
+                    r->first_unexpected, r->n_unexpected ? "')" : "", hint);
 }
 
 /** Copy the matching tensors. The comparison was done: only memory can fail. */
@@ -248,7 +313,8 @@ static rvl_status keys_give(rvl_model *m, rvl_model *scratch, const rvl_safetens
         found = expected_check(file, map, name, expected, &counts, &n_denied);
         if (!found)
             continue;
-        st = rvl_tensor_convert(&copy, found, RVL_DTYPE_F32, err);
+        st = shapes_equal(found, expected) ? rvl_tensor_convert(&copy, found, RVL_DTYPE_F32, err)
+                                           : channels_sum(&copy, found, expected, err);
         if (!st)
             st = is_param ? rvl_params_give(m->params, name, copy, err) : rvl_state_give(m->state, name, copy, err);
     }
@@ -273,7 +339,7 @@ rvl_status rvl__load_keys(rvl_model *m, const rvl_safetensors *file, const char 
         return st;
     }
     if (keys_compare(scratch, file, map, report) > 0)
-        st = refuse(path, map, report, err);
+        st = refuse(path, map, report, stem_in_the_way(scratch, file, map, report), err);
     else
         st = keys_give(m, scratch, file, map, err);
     scratch_free(scratch);

@@ -112,11 +112,14 @@ done:
     return st;
 }
 
-rvl_status rvl_model_load_tower(rvl_model *m, const char *path, const char *part, const char *allow_missing,
+rvl_status rvl_model_load_tower(rvl_model *m, const char *path, const char *part, const rvl_load_opts *opts,
                                 rvl_load_report *report, rvl_error *err)
 {
     bool             is_visual = rvl_str_equal(part, "visual");
-    rvl_key_map      map = {.model_prefix = is_visual ? "visual." : "text.", .allow_missing = allow_missing};
+    rvl_key_map      map = {.model_prefix = is_visual ? "visual." : "text.",
+                            .allow_missing = opts ? opts->allow_missing : NULL,
+                            .stem = is_visual && m->image.in_channels == 1 ? rvl_image_stem(&m->image) : NULL,
+                            .sum_channels = opts && opts->sum_channels};
     rvl_safetensors *file = NULL;
     rvl_status       st;
 

@@ -42,10 +42,10 @@ void rvl_model_free(rvl_model *m)
     rvl_free(m);
 }
 
-static void image_part_build(rvl_graph *g, const rvl_model *m, int64_t n, int64_t height, int64_t width)
+static void image_part_build(rvl_graph *g, const rvl_model *m, int64_t n, const int64_t *spatial)
 {
-    rvl_node *x = rvl_input(g, "image", RVL_DTYPE_F32, 4, (int64_t[]){n, m->image.in_channels, height, width});
-    rvl_taps  taps = rvl_resnet_build(g, x, &m->image, false, 0);
+    rvl_node *x = rvl_image_input(g, &m->image, n, spatial);
+    rvl_taps  taps = rvl_image_build(g, x, &m->image, false, 0);
 
     rvl_output(g, "pooled", taps.pooled);
     if (m->has_head)
@@ -73,7 +73,7 @@ rvl_status rvl_model_build_eval(rvl_graph *g, const rvl_plan_key *key, void *mod
     if (key->mode == RVL_MODE_EVAL_IMAGE) {
         if (!m->has_image)
             return rvl_fail(err, RVL_ERR_STATE, "cannot embed images: the model has no image tower");
-        image_part_build(g, m, size[0], size[1], size[2]);
+        image_part_build(g, m, size[0], size + 1);
     } else if (key->mode == RVL_MODE_EVAL_TEXT) {
         if (!m->has_text)
             return rvl_fail(err, RVL_ERR_STATE, "cannot embed text: the model has no text tower");
@@ -94,8 +94,8 @@ static rvl_status part_materialize(rvl_model *m, rvl_model_mode mode, rvl_error 
     rvl_graph   *g = NULL;
     rvl_status   st;
 
-    if (mode == RVL_MODE_EVAL_IMAGE)
-        key.size[1] = key.size[2] = 32 * (int64_t)m->image.stem_stride + m->image.stem_kernel;
+    for (int i = 0; mode == RVL_MODE_EVAL_IMAGE && i < m->image.n_spatial; i++)
+        key.size[1 + i] = rvl_image_side(&m->image);
     st = rvl_graph_new(&g, m->params, m->state, RVL_DTYPE_F32, err);
     if (!st)
         st = rvl_model_build_eval(g, &key, m, err);

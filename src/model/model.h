@@ -15,15 +15,23 @@
 #include "text/tokenizer.h"
 #include <jansson.h>
 
-/** ResNet of any width and depth, 2-D (3-D later: the spatial rank follows the input node). */
+/** ResNet of any width and depth, in 2-D or 3-D by the rank of its input. */
 typedef struct {
     int  width;                    /* channels of layer1 (64 in ResNet-18) */
     int  blocks[4];                /* per stage, e.g. 2 2 2 2; 0 leaves the stage out */
     bool bottleneck;               /* expansion 4 */
     int  stem_kernel, stem_stride; /* 7, 2 */
     bool stem_pool;                /* 3x3 stride 2 max-pool after the stem */
-    int  in_channels;              /* 1 */
 } rvl_resnet_config;
+
+typedef enum { RVL_IMAGE_RESNET } rvl_image_kind;
+/** An image tower: which kind, what goes in, and the configuration of that kind. */
+typedef struct {
+    rvl_image_kind    kind;
+    int               n_spatial;   /* axes of an image: 2 (H, W) or 3 (D, H, W) */
+    int               in_channels; /* of the first layer; images of one channel are repeated */
+    rvl_resnet_config resnet;      /* kind RESNET */
+} rvl_image_config;
 
 typedef enum { RVL_POOLING_CLS, RVL_POOLING_MEAN } rvl_pooling;
 typedef struct {
@@ -48,34 +56,44 @@ typedef struct {
     int       n_features;
 } rvl_taps;
 
-/** x (N, in_channels, H, W). Train or eval mode is per tower; `bn_group` 0: the whole batch. Scoped "visual". */
-rvl_taps  rvl_resnet_build(rvl_graph *g, rvl_node *x, const rvl_resnet_config *cfg, bool training, int bn_group);
-int       rvl_resnet_features(const rvl_resnet_config *cfg); /* F */
+/** The input "image" (N, 1, spatial...): `spatial` holds cfg->n_spatial extents, slowest first. */
+rvl_node   *rvl_image_input(rvl_graph *g, const rvl_image_config *cfg, int64_t n, const int64_t *spatial);
+/** The tower that `cfg` describes over x (N, 1 or in_channels, spatial...); one channel is repeated in_channels times.
+ *  Train or eval mode is per tower; `bn_group` 0: the whole batch. Scoped "visual". Another rank or number of
+ *  channels fails the graph (SHAPE). */
+rvl_taps    rvl_image_build(rvl_graph *g, rvl_node *x, const rvl_image_config *cfg, bool training, int bn_group);
+int         rvl_image_features(const rvl_image_config *cfg); /* F, the width of `pooled` */
+/** A side for which every layer of the tower has work to do: images of it make all weights. */
+int64_t     rvl_image_side(const rvl_image_config *cfg);
+/** Key of the weight that reads the channels, (O, in_channels, kernel...). */
+const char *rvl_image_stem(const rvl_image_config *cfg);
+rvl_taps    rvl_resnet_build(rvl_graph *g, rvl_node *x, const rvl_resnet_config *cfg, bool training, int bn_group);
+int         rvl_resnet_features(const rvl_resnet_config *cfg);
 /** ids I32 (N, T), mask (N, T) 1 for real tokens. Mean pooling leaves padding out. Scoped "text". */
-rvl_taps  rvl_bert_build(rvl_graph *g, rvl_node *ids, rvl_node *mask, const rvl_bert_config *cfg, bool training);
+rvl_taps    rvl_bert_build(rvl_graph *g, rvl_node *ids, rvl_node *mask, const rvl_bert_config *cfg, bool training);
 /** Linear classifier "head" on pooled features: (N, F) -> (N, K). */
-rvl_node *rvl_head_build(rvl_graph *g, rvl_node *pooled, int n_classes);
+rvl_node   *rvl_head_build(rvl_graph *g, rvl_node *pooled, int n_classes);
 /** Projection without bias, normalised for COSINE; `which` "visual_projection" or "text_projection". -> (N, E) */
-rvl_node *rvl_projection_build(rvl_graph *g, rvl_node *pooled, const rvl_clip_config *cfg, const char *which);
+rvl_node   *rvl_projection_build(rvl_graph *g, rvl_node *pooled, const rvl_clip_config *cfg, const char *which);
 /** Logits (N, M) = image (N, E) x text (M, E)^T / temperature; learnable: times exp(clamp(logit_scale, 0, ln 100)). */
-rvl_node *rvl_clip_logits(rvl_graph *g, rvl_node *image, rvl_node *text, const rvl_clip_config *cfg);
+rvl_node   *rvl_clip_logits(rvl_graph *g, rvl_node *image, rvl_node *text, const rvl_clip_config *cfg);
 /** Symmetric InfoNCE of (N, N) logits: mean of row and column cross-entropy, target the diagonal; ids I32 (N) is an
  *  input 0..N-1 filled by the caller. -> (1). (Radford et al. 2021, fig. 3) */
-rvl_node *rvl_clip_loss(rvl_graph *g, rvl_node *logits, rvl_node *ids);
+rvl_node   *rvl_clip_loss(rvl_graph *g, rvl_node *logits, rvl_node *ids);
 
 /** Everything that must travel together. Text parts are optional (has_text false, tokenizer NULL). */
 typedef struct {
-    rvl_params       *params;
-    rvl_state        *state;
-    bool              has_image, has_text, has_head, has_clip;
-    rvl_resnet_config image;
-    rvl_bert_config   text;
-    rvl_clip_config   clip;
-    json_t           *preprocess; /* canonical JSON of imaging/preprocess.h, which this room may not see */
-    rvl_tokenizer    *tokenizer;
-    int               max_tok;
-    rvl_schema       *schema; /* findings of the head, or of the prompts */
-    json_t           *extra;  /* provenance and training facts: bn_group, withheld findings, seed, version, ... */
+    rvl_params      *params;
+    rvl_state       *state;
+    bool             has_image, has_text, has_head, has_clip;
+    rvl_image_config image;
+    rvl_bert_config  text;
+    rvl_clip_config  clip;
+    json_t          *preprocess; /* canonical JSON of imaging/preprocess.h, which this room may not see */
+    rvl_tokenizer   *tokenizer;
+    int              max_tok;
+    rvl_schema      *schema; /* findings of the head, or of the prompts */
+    json_t          *extra;  /* provenance and training facts: bn_group, withheld findings, seed, version, ... */
 } rvl_model;
 
 /** What similarities are multiplied by: exp(logit_scale clamped to 0..ln 100) of a learnable temperature, else
@@ -86,10 +104,10 @@ void                    rvl_model_free(rvl_model *m);
 /** Make every weight of the parts that the model has (build each part once), so that counts and bundles are whole. */
 RVL_MUST_USE rvl_status rvl_model_materialize(rvl_model *m, rvl_error *err);
 
-/** Plans of a model in evaluation mode; inputs "image" (N,1,H,W), "ids","mask" (N,T). Outputs "embedding" (N,E),
+/** Plans of a model in evaluation mode; inputs "image" (N,1,spatial...), "ids","mask" (N,T). Outputs "embedding" (N,E),
  *  "logits" (N,K), "pooled" (N,F), as the model has them. */
 typedef enum { RVL_MODE_EVAL_IMAGE = 1, RVL_MODE_EVAL_TEXT = 2, RVL_MODE_USER = 16 } rvl_model_mode;
-/** A build callback for rvl_session_new with an rvl_model as context; key.size: batch, then H, W or T. */
+/** A build callback for rvl_session_new with an rvl_model as context; key.size: batch, then H, W or D, H, W or T. */
 rvl_status rvl_model_build_eval(rvl_graph *g, const rvl_plan_key *key, void *model, rvl_error *err);
 
 /** Bundle: one .safetensors, weights and state under their names, `__metadata__`: rvl.format "rvl.bundle/1",
@@ -97,15 +115,21 @@ rvl_status rvl_model_build_eval(rvl_graph *g, const rvl_plan_key *key, void *mod
 RVL_MUST_USE rvl_status rvl_bundle_save(const rvl_model *m, const char *path, rvl_error *err);
 typedef struct {
     int  n_matched, n_missing, n_unexpected, n_misshapen;
-    char first_missing[128], first_unexpected[128], first_misshapen[128];
+    int  n_summed; /* of the matched: summed over the file's input channels */
+    char first_missing[128], first_unexpected[128], first_misshapen[128], first_summed[128];
 } rvl_load_report;
 /** A bundle made by rvl_bundle_save. */
 RVL_MUST_USE rvl_status rvl_bundle_load(rvl_model **out, const char *path, rvl_load_report *report, rvl_error *err);
+typedef struct {
+    const char *allow_missing; /* comma-separated starts of names that may be missing or misshapen; NULL: none */
+    bool        sum_channels; /* a first layer for several channels may fill a tower of one: its kernels are summed over
+                                 them, which is what they do to an image repeated in every channel */
+} rvl_load_opts;
 /** Put the encoder weights of a bundle or a plain weight file (torchvision or Hugging Face names) into `m`, which was
- *  configured but not materialised: `part` "visual" or "text". Fails on any missing or misshapen key unless a name
- *  starts with one of the comma-separated `allow_missing`; says so in the report either way. */
+ *  configured but not materialised: `part` "visual" or "text". Fails on any missing or misshapen key that `opts` (NULL:
+ *  zeros) does not allow; says what was done in the report either way. */
 RVL_MUST_USE rvl_status rvl_model_load_tower(rvl_model *m, const char *path, const char *part,
-                                             const char *allow_missing, rvl_load_report *report, rvl_error *err);
+                                             const rvl_load_opts *opts, rvl_load_report *report, rvl_error *err);
 /** RUN folder (its best checkpoint, else the latest) or file -> bundle path; `*which` says which was taken. */
 RVL_MUST_USE rvl_status rvl_bundle_resolve(char **path, char **which, const char *run_or_file, rvl_error *err);
 

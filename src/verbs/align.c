@@ -114,8 +114,8 @@ static rvl_status take_text_tower(rvl_training *t, const rvl_align_opts *o, rvl_
     if (!st && !t->m->tokenizer)
         st = rvl_fail(err, RVL_ERR_USAGE, "'%s' carries no vocabulary\nhint: give it with --vocabulary", path);
     if (!st)
-        st = rvl_model_load_tower(t->m, path, "text", o->train.allow_missing ? o->train.allow_missing : "", &report,
-                                  err);
+        st = rvl_model_load_tower(t->m, path, "text", &(rvl_load_opts){.allow_missing = o->train.allow_missing},
+                                  &report, err);
     if (!st)
         rvl_log(RVL_LOG_INFO, "text tower from %s: %d keys matched, %d missing, %d unexpected", which ? which : path,
                 report.n_matched, report.n_missing, report.n_unexpected);

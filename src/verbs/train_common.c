@@ -31,6 +31,7 @@ rvl_train_opts rvl__train_opts_default(void)
                             .log_every = 10,
                             .keep_last = 3,
                             .eval_every = 1,
+                            .in_channels = 1,
                             .width = 16,
                             .depth = "2,2,2,2",
                             .stem_kernel = 7,
@@ -54,6 +55,9 @@ static rvl_status check_options(const rvl_train_opts *o, rvl_error *err)
         {o->log_every < 1 || o->eval_every < 1 || o->keep_last < 1,
          "--log-every, --eval-every and --keep-last are at least 1"},
         {o->save_every < 0 || o->keep_every < 0, "--save-every and --keep-every are not negative"},
+        {o->in_channels != 1 && o->in_channels != 3, "--in-channels is 1 or 3"},
+        {o->sum_channels && (o->in_channels != 1 || !o->image_tower),
+         "--sum-channels is for an --image-tower of several channels that is to read one"},
         {o->width < 1 || o->stem_kernel < 1 || o->stem_stride < 1, "--width and the stem's sizes are at least 1"},
     };
     for (size_t i = 0; i < RVL_ARRAY_LEN(rules); i++)
@@ -166,12 +170,36 @@ static rvl_status check_shape(const rvl_resnet_config *asked, const rvl_resnet_c
     return RVL_OK;
 }
 
+/* The tower is what its bundle says; with --sum-channels it reads one channel all the same. */
+static rvl_status take_shape(rvl_image_config *ours, const rvl_image_config *theirs, const rvl_train_opts *opts,
+                             const char *path, rvl_error *err)
+{
+    rvl_status st;
+
+    if (theirs->n_spatial != ours->n_spatial)
+        return rvl_fail(err, RVL_ERR_SHAPE, "the image tower '%s' reads images of %d axes, the cohort's have %d", path,
+                        theirs->n_spatial, ours->n_spatial);
+    if (opts->in_channels != rvl__train_opts_default().in_channels && opts->in_channels != theirs->in_channels)
+        return rvl_fail(err, RVL_ERR_SHAPE,
+                        "the image tower '%s' has in_channels %d, --in-channels asks for %d\nhint: leave --in-channels "
+                        "out, the file says its shape",
+                        path, theirs->in_channels, (int)opts->in_channels);
+    st = check_shape(&ours->resnet, &theirs->resnet, path, err);
+    if (st)
+        return st;
+    *ours = *theirs;
+    if (opts->sum_channels)
+        ours->in_channels = (int)opts->in_channels;
+    return RVL_OK;
+}
+
 /* The tower's shape is the file's where the file is a bundle. */
 static rvl_status take_tower(rvl_training *t, const rvl_train_opts *opts, rvl_error *err)
 {
     char           *path = NULL;
     char           *which = NULL;
     rvl_model      *source = NULL;
+    rvl_load_opts   load = {.allow_missing = opts->allow_missing, .sum_channels = opts->sum_channels};
     rvl_load_report report = {0};
     rvl_error       ignored = {0};
     rvl_status      st = rvl_bundle_resolve(&path, &which, opts->image_tower, err);
@@ -180,9 +208,7 @@ static rvl_status take_tower(rvl_training *t, const rvl_train_opts *opts, rvl_er
         if (!source->has_image)
             st = rvl_fail(err, RVL_ERR_FORMAT, "'%s' has no image tower", path);
         else
-            st = check_shape(&t->m->image, &source->image, path, err);
-        if (!st)
-            t->m->image = source->image;
+            st = take_shape(&t->m->image, &source->image, opts, path, err);
         json_t *withheld = json_object_get(source->extra, "withheld");
         if (!st && withheld) {
             t->m->extra = t->m->extra ? t->m->extra : json_object();
@@ -195,10 +221,11 @@ static rvl_status take_tower(rvl_training *t, const rvl_train_opts *opts, rvl_er
                           path);
     }
     if (!st)
-        st = rvl_model_load_tower(t->m, path, "visual", opts->allow_missing ? opts->allow_missing : "", &report, err);
+        st = rvl_model_load_tower(t->m, path, "visual", &load, &report, err);
     if (!st)
-        rvl_log(RVL_LOG_INFO, "image tower from %s: %d keys matched, %d missing, %d unexpected", which ? which : path,
-                report.n_matched, report.n_missing, report.n_unexpected);
+        rvl_log(RVL_LOG_INFO, "image tower from %s: %d keys matched, %d missing, %d unexpected%s%s",
+                which ? which : path, report.n_matched, report.n_missing, report.n_unexpected,
+                report.n_summed ? ", summed over its input channels: " : "", report.first_summed);
     rvl_model_free(source);
     rvl_free(path);
     rvl_free(which);
@@ -212,12 +239,13 @@ rvl_status rvl__training_new_model(rvl_training *t, const rvl_train_opts *opts, 
     if (st)
         return st;
     t->m->has_image = true;
-    t->m->image = (rvl_resnet_config){.width = (int)opts->width,
-                                      .stem_kernel = (int)opts->stem_kernel,
-                                      .stem_stride = (int)opts->stem_stride,
-                                      .stem_pool = opts->stem_pool,
-                                      .in_channels = 1};
-    st = parse_depth(&t->m->image, opts->depth, opts->bottleneck, err);
+    t->m->image = (rvl_image_config){.n_spatial = rvl_cohort_preprocess(t->cohort)->depth > 1 ? 3 : 2,
+                                     .in_channels = (int)opts->in_channels,
+                                     .resnet = {.width = (int)opts->width,
+                                                .stem_kernel = (int)opts->stem_kernel,
+                                                .stem_stride = (int)opts->stem_stride,
+                                                .stem_pool = opts->stem_pool}};
+    st = parse_depth(&t->m->image.resnet, opts->depth, opts->bottleneck, err);
     if (!st)
         st = rvl_preprocess_to_json(&t->m->preprocess, rvl_cohort_preprocess(t->cohort), err);
     if (!st && rvl_cohort_schema(t->cohort))
@@ -240,6 +268,17 @@ rvl_status rvl__training_sizes(rvl_training *t, const rvl_train_opts *opts, rvl_
     return RVL_OK;
 }
 
+/* What a run must find again to be resumed; a tower of one channel prints as it did before there were others. */
+static void tower_print(rvl_str *s, const rvl_image_config *image)
+{
+    const rvl_resnet_config *r = &image->resnet;
+
+    if (image->in_channels != 1 || image->n_spatial != 2)
+        rvl_str_addf(s, "%d,%d|", image->n_spatial, image->in_channels);
+    rvl_str_addf(s, "%d,%d,%d,%d,%d,%d,%d,%d,%d|", r->width, r->blocks[0], r->blocks[1], r->blocks[2], r->blocks[3],
+                 r->bottleneck, r->stem_kernel, r->stem_stride, r->stem_pool);
+}
+
 static rvl_status fingerprint(char out[33], const rvl_training *t, const rvl_train_opts *o, const char *recipe,
                               rvl_error *err)
 {
@@ -253,9 +292,7 @@ static rvl_status fingerprint(char out[33], const rvl_training *t, const rvl_tra
                  (long long)o->epochs, (long long)t->batch, (long long)t->micro, o->lr, o->weight_decay, o->beta1,
                  o->beta2, o->warmup, o->clip_grad, (long long)o->seed, o->augment,
                  o->image_tower ? o->image_tower : "");
-    rvl_str_addf(&s, "%d,%d,%d,%d,%d,%d,%d,%d,%d|", t->m->image.width, t->m->image.blocks[0], t->m->image.blocks[1],
-                 t->m->image.blocks[2], t->m->image.blocks[3], t->m->image.bottleneck, t->m->image.stem_kernel,
-                 t->m->image.stem_stride, t->m->image.stem_pool);
+    tower_print(&s, &t->m->image);
     for (int64_t i = 0; i < t->train.n_cases; i++)
         rvl_str_addf(&s, "%s\n", t->train.cases[i].case_id);
     if (s.failed)

@@ -8,11 +8,10 @@
 
 static rvl_node *network_build(golden *c)
 {
-    const rvl_resnet_config cfg = {
-        .width = 6, .blocks = {1, 0, 0, 0}, .stem_kernel = 3, .stem_stride = 2, .in_channels = 2};
-    int64_t   shape[2] = {8, 3};
-    rvl_node *x = rvl_input(c->g, "image", RVL_DTYPE_F32, 4, (int64_t[]){8, 2, 12, 12});
-    rvl_node *logits = rvl_head_build(c->g, rvl_resnet_build(c->g, x, &cfg, true, 0).pooled, 3);
+    const rvl_resnet_config cfg = {.width = 6, .blocks = {1, 0, 0, 0}, .stem_kernel = 3, .stem_stride = 2};
+    int64_t                 shape[2] = {8, 3};
+    rvl_node               *x = rvl_input(c->g, "image", RVL_DTYPE_F32, 4, (int64_t[]){8, 2, 12, 12});
+    rvl_node               *logits = rvl_head_build(c->g, rvl_resnet_build(c->g, x, &cfg, true, 0).pooled, 3);
 
     return rvl_mean(
         rvl_bce_with_logits(logits, rvl_input(c->g, "targets", RVL_DTYPE_F32, 2, shape), rvl_fill(c->g, 2, shape, 1.0)),

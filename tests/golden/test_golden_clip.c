@@ -51,19 +51,18 @@ static void bert_with_mean_pooling__matches_torch(void **state)
 /** Both towers with projections: embeddings as outputs "image" and "text", the loss. */
 static rvl_node *clip_build(golden *c)
 {
-    const rvl_resnet_config image_cfg = {
-        .width = 8, .blocks = {1, 1, 0, 0}, .stem_kernel = 3, .stem_stride = 1, .in_channels = 1};
-    const rvl_bert_config text_cfg = {.vocab_size = 40,
-                                      .hidden = 16,
-                                      .n_layers = 1,
-                                      .n_heads = 2,
-                                      .intermediate = 32,
-                                      .max_positions = 12,
-                                      .type_vocab = 2,
-                                      .layer_norm_eps = 1e-12,
-                                      .pooling = RVL_POOLING_MEAN};
-    const rvl_clip_config clip_cfg = {
-        .embed_dim = 12, .similarity = RVL_SIMILARITY_COSINE, .learn_temperature = true, .temperature = 0.07};
+    const rvl_resnet_config image_cfg = {.width = 8, .blocks = {1, 1, 0, 0}, .stem_kernel = 3, .stem_stride = 1};
+    const rvl_bert_config   text_cfg = {.vocab_size = 40,
+                                        .hidden = 16,
+                                        .n_layers = 1,
+                                        .n_heads = 2,
+                                        .intermediate = 32,
+                                        .max_positions = 12,
+                                        .type_vocab = 2,
+                                        .layer_norm_eps = 1e-12,
+                                        .pooling = RVL_POOLING_MEAN};
+    const rvl_clip_config   clip_cfg = {
+          .embed_dim = 12, .similarity = RVL_SIMILARITY_COSINE, .learn_temperature = true, .temperature = 0.07};
     int64_t   shape[2] = {5, 9};
     rvl_node *x = rvl_input(c->g, "image", RVL_DTYPE_F32, 4, (int64_t[]){5, 1, 16, 16});
     rvl_node *ids = rvl_input(c->g, "ids", RVL_DTYPE_I32, 2, shape);

@@ -41,10 +41,9 @@ static void blocks_match(const char *name, const rvl_resnet_config *cfg, int n_d
 static void basic_block__matches_torch(void **state)
 {
     (void)state;
-    blocks_match(
-        "basic_block",
-        &(rvl_resnet_config){.width = 6, .blocks = {1, 2, 0, 0}, .stem_kernel = 3, .stem_stride = 1, .in_channels = 3},
-        4, (int64_t[]){4, 3, 13, 11});
+    blocks_match("basic_block",
+                 &(rvl_resnet_config){.width = 6, .blocks = {1, 2, 0, 0}, .stem_kernel = 3, .stem_stride = 1}, 4,
+                 (int64_t[]){4, 3, 13, 11});
 }
 
 static void bottleneck__matches_torch(void **state)
@@ -56,8 +55,7 @@ static void bottleneck__matches_torch(void **state)
                                       .bottleneck = true,
                                       .stem_kernel = 7,
                                       .stem_stride = 2,
-                                      .stem_pool = true,
-                                      .in_channels = 1},
+                                      .stem_pool = true},
                  4, (int64_t[]){3, 1, 29, 34});
 }
 
@@ -65,12 +63,8 @@ static void bottleneck_3d__matches_torch(void **state)
 {
     (void)state;
     blocks_match("bottleneck_3d",
-                 &(rvl_resnet_config){.width = 3,
-                                      .blocks = {1, 0, 1, 0},
-                                      .bottleneck = true,
-                                      .stem_kernel = 2,
-                                      .stem_stride = 2,
-                                      .in_channels = 1},
+                 &(rvl_resnet_config){
+                     .width = 3, .blocks = {1, 0, 1, 0}, .bottleneck = true, .stem_kernel = 2, .stem_stride = 2},
                  5, (int64_t[]){2, 1, 10, 12, 14});
 }
 
@@ -78,7 +72,7 @@ static void bottleneck_3d__matches_torch(void **state)
 static rvl_node *resnet18_build(golden *c, bool training)
 {
     static const rvl_resnet_config cfg = {
-        .width = 64, .blocks = {2, 2, 2, 2}, .stem_kernel = 7, .stem_stride = 2, .stem_pool = true, .in_channels = 3};
+        .width = 64, .blocks = {2, 2, 2, 2}, .stem_kernel = 7, .stem_stride = 2, .stem_pool = true};
     rvl_node *x = rvl_input(c->g, "image", RVL_DTYPE_F32, 4, (int64_t[]){2, 3, 64, 64});
 
     return rvl_head_build(c->g, rvl_resnet_build(c->g, x, &cfg, training, 0).pooled, 5);

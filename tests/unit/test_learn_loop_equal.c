@@ -135,7 +135,7 @@ static double supervised_reference(bed *b, const rvl_batch *batch, const bool *w
     rvl_node *x = rvl_input(g, "image", RVL_DTYPE_F32, 4, (int64_t[]){BATCH, 1, SIDE, SIDE});
     rvl_node *t = rvl_input(g, "targets", RVL_DTYPE_F32, 2, (int64_t[]){BATCH, k});
     rvl_node *w = rvl_input(g, "weights", RVL_DTYPE_F32, 2, (int64_t[]){BATCH, k});
-    rvl_node *logits = rvl_head_build(g, rvl_resnet_build(g, x, &b->m->image, true, bn_group).pooled, k);
+    rvl_node *logits = rvl_head_build(g, rvl_image_build(g, x, &b->m->image, true, bn_group).pooled, k);
     rvl_plan *plan = reference_plan(g, rvl_affine(rvl_sum(rvl_bce_with_logits(logits, t, w), 3U, false), 1 / sum, 0));
     put(plan, "image", batch->images);
     put(plan, "targets", targets);
@@ -210,7 +210,7 @@ static double contrast_reference(bed *b, const rvl_batch *batch, bool training, 
     rvl_node *m = rvl_input(g, "mask", RVL_DTYPE_F32, 2, (int64_t[]){BATCH, t});
     rvl_node *d = rvl_input(g, "diagonal", RVL_DTYPE_I32, 1, (int64_t[]){BATCH});
     rvl_node *image =
-        rvl_projection_build(g, rvl_resnet_build(g, x, &b->m->image, training, training ? bn_group : 0).pooled,
+        rvl_projection_build(g, rvl_image_build(g, x, &b->m->image, training, training ? bn_group : 0).pooled,
                              &b->m->clip, "visual_projection");
     rvl_node *text =
         rvl_projection_build(g, rvl_bert_build(g, id, m, &b->m->text, true).pooled, &b->m->clip, "text_projection");

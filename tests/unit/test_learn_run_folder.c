@@ -28,8 +28,10 @@ static trainee trainee_new(int width)
 
     ok(rvl_model_new(&t.m, 3, &err), &err);
     t.m->has_image = true;
-    t.m->image = (rvl_resnet_config){
-        .width = width, .blocks = {1, 0, 0, 0}, .stem_kernel = 3, .stem_stride = 2, .in_channels = 1};
+    t.m->image =
+        (rvl_image_config){.n_spatial = 2,
+                           .in_channels = 1,
+                           .resnet = {.width = width, .blocks = {1, 0, 0, 0}, .stem_kernel = 3, .stem_stride = 2}};
     ok(rvl_model_materialize(t.m, &err), &err);
     ok(rvl_adamw_new(&t.o, t.m->params, (rvl_adamw_opts){0.9, 0.98, 1e-8, 0.05}, &err), &err);
     return t;
@@ -293,7 +295,7 @@ static void train_one(trainee t, float level)
 
     ok(rvl_graph_new(&g, t.m->params, t.m->state, RVL_DTYPE_F32, &err), &err);
     rvl_node *x = rvl_input(g, "image", RVL_DTYPE_F32, 4, (int64_t[]){2, 1, 8, 8});
-    rvl_node *loss = rvl_mean(rvl_resnet_build(g, x, &t.m->image, true, 0).pooled, 3U, false);
+    rvl_node *loss = rvl_mean(rvl_image_build(g, x, &t.m->image, true, 0).pooled, 3U, false);
     rvl_output(g, "loss", loss);
     rvl_graph_backward(g, 1, &loss, NULL);
     rvl_graph_output_weight_grads(g);

@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "engine/safetensors.h"
 #include "model/model.h"
+#include <math.h>
 #include <sys/stat.h>
 
 static const char VOCAB[] = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nno\npleural\neffusion\n##s\n.\n";
@@ -45,13 +46,14 @@ static rvl_model *model_configure(uint64_t seed)
 
     ok(rvl_model_new(&m, seed, &err), &err);
     m->has_image = m->has_text = m->has_head = m->has_clip = true;
-    m->image = (rvl_resnet_config){.width = 4,
-                                   .blocks = {1, 0, 1, 0},
-                                   .bottleneck = true,
-                                   .stem_kernel = 5,
-                                   .stem_stride = 2,
-                                   .stem_pool = true,
-                                   .in_channels = 1};
+    m->image = (rvl_image_config){.n_spatial = 2,
+                                  .in_channels = 1,
+                                  .resnet = {.width = 4,
+                                             .blocks = {1, 0, 1, 0},
+                                             .bottleneck = true,
+                                             .stem_kernel = 5,
+                                             .stem_stride = 2,
+                                             .stem_pool = true}};
     m->text = (rvl_bert_config){.vocab_size = 10,
                                 .hidden = 8,
                                 .n_layers = 1,
@@ -240,7 +242,8 @@ static void bundle__of_another_kind_is_refused(void **state)
     load_is(RVL_ERR_UNSUPPORTED, "later.safetensors", NULL, "rvl.bundle/9");
     rewrite("bare.safetensors", NULL, NULL, "architecture", NULL);
     load_is(RVL_ERR_FORMAT, "bare.safetensors", NULL, "no architecture");
-    rewrite("odd.safetensors", NULL, NULL, "architecture", "{\"image\": {\"type\": \"resnet\", \"width\": -4}}");
+    rewrite("odd.safetensors", NULL, NULL, "architecture",
+            "{\"image\": {\"type\": \"resnet\", \"in_channels\": 1, \"width\": -4}}");
     load_is(RVL_ERR_FORMAT, "odd.safetensors", NULL, "image.width");
     rewrite("json.safetensors", NULL, NULL, "extra", "{\"a\": ");
     load_is(RVL_ERR_FORMAT, "json.safetensors", NULL, "extra");
@@ -253,6 +256,175 @@ static void bundle__of_another_kind_is_refused(void **state)
     rvl_model_free(m);
 }
 
+/** The architecture text of bundle "a" with one member of "image" set (NULL: taken out). Caller frees. */
+static char *architecture_with(const char *member, json_t *value)
+{
+    rvl_safetensors *file = NULL;
+    json_t          *arch = NULL;
+    json_t          *image;
+    char            *text = NULL;
+    rvl_error        err = {0};
+    const char      *old;
+
+    ok(rvl_safetensors_open(&file, in_folder("a.safetensors"), &err), &err);
+    old = rvl_safetensors_metadata(file, "architecture");
+    ok(rvl_json_parse(&arch, old, strlen(old), "architecture", &err), &err);
+    image = json_object_get(arch, "image");
+    assert_non_null(json_object_get(image, member)); /* it is written, so taking it out says something */
+    assert_int_equal(value ? json_object_set_new(image, member, value) : json_object_del(image, member), 0);
+    ok(rvl_json_format(&text, arch, 0, &err), &err);
+    json_decref(arch);
+    rvl_safetensors_close(file);
+    return text;
+}
+
+static void bundle_image_changed(const char *to, const char *member, json_t *value)
+{
+    char *text = architecture_with(member, value);
+
+    rewrite(to, NULL, NULL, "architecture", text);
+    rvl_free(text);
+}
+
+static void bundle__without_rank_or_type_is_a_resnet_for_images(void **state)
+{
+    static const char *const members[] = {"n_spatial", "type"};
+    rvl_model               *m = model_new(7);
+    rvl_error                err = {0};
+
+    (void)state;
+    save(m, "a.safetensors");
+    for (int i = 0; i < 2; i++) {
+        rvl_model *back = NULL;
+
+        bundle_image_changed("old.safetensors", members[i], NULL);
+        ok(rvl_bundle_load(&back, in_folder("old.safetensors"), NULL, &err), &err);
+        assert_int_equal(back->image.kind, RVL_IMAGE_RESNET);
+        assert_int_equal(back->image.n_spatial, 2);
+        assert_int_equal(back->image.in_channels, 1);
+        rvl_model_free(back);
+    }
+    bundle_image_changed("rank.safetensors", "n_spatial", json_integer(4));
+    load_is(RVL_ERR_FORMAT, "rank.safetensors", NULL, "image.n_spatial");
+    bundle_image_changed("kind.safetensors", "type", json_string("perceiver"));
+    load_is(RVL_ERR_UNSUPPORTED, "kind.safetensors", NULL, "perceiver");
+    rvl_model_free(m);
+}
+
+static void bundle__of_a_tower_for_volumes_comes_back(void **state)
+{
+    rvl_model *m = model_configure(7);
+    rvl_model *back = NULL;
+    rvl_error  err = {0};
+
+    (void)state;
+    m->image.n_spatial = 3;
+    ok(rvl_model_materialize(m, &err), &err);
+    assert_int_equal(rvl_tensor_n_dims(rvl_param_tensor(rvl_params_find(m->params, "visual.conv1.weight"))), 5);
+    save(m, "volumes.safetensors");
+    ok(rvl_bundle_load(&back, in_folder("volumes.safetensors"), NULL, &err), &err);
+    assert_int_equal(back->image.n_spatial, 3);
+    assert_int_equal(rvl_params_count(back->params), rvl_params_count(m->params));
+    rvl_model_free(back);
+    back = model_configure(8);
+    assert_int_equal(rvl_model_load_tower(back, in_folder("volumes.safetensors"), "visual", NULL, NULL, &err),
+                     RVL_ERR_FORMAT);
+    assert_non_null(strstr(err.text, "'image.n_spatial' is 3 there, but configured as 2"));
+    rvl_model_free(m);
+    rvl_model_free(back);
+}
+
+/** Embedding (6) of a fixed 20 x 20 image of one channel. */
+static void image_embed(float out[6], rvl_model *m)
+{
+    rvl_plan_key key = {.mode = RVL_MODE_EVAL_IMAGE, .size = {1, 20, 20}};
+    rvl_session *session = NULL;
+    rvl_plan    *plan = NULL;
+    rvl_error    err = {0};
+    float       *x;
+
+    ok(rvl_session_new(&session, m->params, m->state, rvl_model_build_eval, m, (rvl_plan_opts){0}, &err), &err);
+    ok(rvl_session_plan(&plan, session, &key, &err), &err);
+    assert_int_equal(rvl_tensor_count(rvl_plan_input(plan, "image")), 400);
+    x = rvl_tensor_data(rvl_plan_input(plan, "image"));
+    for (int i = 0; i < 400; i++)
+        x[i] = (float)((7 * (i / 20) + 13 * (i % 20)) % 101) / 50.0F - 1.0F;
+    ok(rvl_plan_run(plan, &err), &err);
+    memcpy(out, rvl_tensor_const_data(rvl_plan_output(plan, "embedding")), 6 * sizeof *out);
+    rvl_session_free(session);
+}
+
+static void tower__of_three_channels_sees_the_image_in_each_or_is_summed(void **state)
+{
+    const rvl_load_opts sum = {.sum_channels = true};
+    rvl_model          *three = model_configure(7);
+    rvl_model          *one = model_configure(7);
+    rvl_load_report     report;
+    rvl_error           err = {0};
+    float               repeated[6];
+    float               summed[6];
+    const float        *w3;
+    const float        *w1;
+
+    (void)state;
+    three->image.in_channels = 3;
+    ok(rvl_model_materialize(three, &err), &err);
+    save(three, "a.safetensors");
+    assert_int_equal(rvl_model_load_tower(one, in_folder("a.safetensors"), "visual", NULL, &report, &err),
+                     RVL_ERR_FORMAT);
+    assert_non_null(strstr(err.text, "--sum-channels"));
+    assert_int_equal(report.n_summed, 0);
+    assert_int_equal(rvl_params_count(one->params), 0);
+    ok(rvl_model_load_tower(one, in_folder("a.safetensors"), "visual", &sum, &report, &err), &err);
+    assert_int_equal(report.n_summed, 1);
+    assert_string_equal(report.first_summed, "visual.conv1.weight");
+    assert_int_equal(report.n_misshapen + report.n_missing, 0);
+    w3 = rvl_tensor_const_data(rvl_param_tensor(rvl_params_find(three->params, "visual.conv1.weight")));
+    w1 = rvl_tensor_const_data(rvl_param_tensor(rvl_params_find(one->params, "visual.conv1.weight")));
+    for (int o = 0; o < 4; o++)
+        for (int k = 0; k < 25; k++) {
+            double want = (double)w3[75 * o + k] + (double)w3[75 * o + 25 + k] + (double)w3[75 * o + 50 + k];
+
+            assert_true(w1[25 * o + k] == (float)want);
+        }
+    ok(rvl_model_materialize(one, &err), &err); /* the same seed: the same projection */
+    image_embed(repeated, three);
+    image_embed(summed, one);
+    for (int i = 0; i < 6; i++)
+        assert_true(fabsf(repeated[i] - summed[i]) < 1e-5F && repeated[i] != 0);
+    rvl_model_free(three);
+    rvl_model_free(one);
+}
+
+static void tower__refuses_images_that_it_cannot_read(void **state)
+{
+    static const rvl_image_config cfg = {
+        .n_spatial = 2,
+        .in_channels = 3,
+        .resnet = {.width = 2, .blocks = {1, 0, 0, 0}, .stem_kernel = 3, .stem_stride = 1}};
+    static const struct {
+        int         n_dims;
+        int64_t     shape[5];
+        const char *word;
+    } rows[] = {{5, {1, 1, 8, 8, 8}, "images of 2 axes, got 3"}, {4, {1, 2, 8, 8}, "3 channels, or of one, got 2"}};
+
+    (void)state;
+    for (size_t i = 0; i < RVL_ARRAY_LEN(rows); i++) {
+        rvl_model *m = NULL;
+        rvl_graph *g = NULL;
+        rvl_error  err = {0};
+
+        ok(rvl_model_new(&m, 1, &err), &err);
+        ok(rvl_graph_new(&g, m->params, m->state, RVL_DTYPE_F32, &err), &err);
+        (void)rvl_image_build(g, rvl_input(g, "image", RVL_DTYPE_F32, rows[i].n_dims, rows[i].shape), &cfg, false, 0);
+        assert_int_equal(rvl_graph_check(g, &err), RVL_ERR_SHAPE);
+        if (!strstr(err.text, rows[i].word))
+            fail_msg("'%s' does not say '%s'", err.text, rows[i].word);
+        rvl_graph_free(g);
+        rvl_model_free(m);
+    }
+}
+
 static void tower__comes_from_a_bundle(void **state)
 {
     rvl_model      *m = model_new(7);
@@ -263,7 +435,7 @@ static void tower__comes_from_a_bundle(void **state)
 
     (void)state;
     save(m, "a.safetensors");
-    ok(rvl_model_load_tower(other, in_folder("a.safetensors"), "visual", "", &report, &err), &err);
+    ok(rvl_model_load_tower(other, in_folder("a.safetensors"), "visual", NULL, &report, &err), &err);
     assert_int_equal(report.n_missing + report.n_unexpected + report.n_misshapen, 0);
     ok(rvl_model_materialize(other, &err), &err);
     for (int i = 0; i < rvl_params_count(m->params); i++) {
@@ -363,16 +535,18 @@ static void tower__that_lacks_keys_is_refused_unless_allowed(void **state)
     (void)state;
     save(m, "a.safetensors");
     rewrite("b.safetensors", "visual.layer1.0.conv1.weight", "visual.conv1.weight", NULL, NULL);
-    assert_int_equal(rvl_model_load_tower(other, in_folder("b.safetensors"), "visual", "", &report, &err),
+    assert_int_equal(rvl_model_load_tower(other, in_folder("b.safetensors"), "visual", NULL, &report, &err),
                      RVL_ERR_FORMAT);
     assert_non_null(strstr(err.text, "'visual.layer1.0.conv1.weight'"));
     assert_non_null(strstr(err.text, "'visual.conv1.weight'"));
     assert_int_equal(report.n_missing, 1);
     assert_int_equal(report.n_misshapen, 1);
     assert_int_equal(rvl_params_count(other->params), 0); /* nothing half loaded */
-    assert_int_equal(rvl_model_load_tower(other, in_folder("b.safetensors"), "visual", "conv1", &report, &err),
+    assert_int_equal(rvl_model_load_tower(other, in_folder("b.safetensors"), "visual",
+                                          &(rvl_load_opts){.allow_missing = "conv1"}, &report, &err),
                      RVL_ERR_FORMAT);
-    ok(rvl_model_load_tower(other, in_folder("b.safetensors"), "visual", "conv1, visual.layer1.0.conv1", &report, &err),
+    ok(rvl_model_load_tower(other, in_folder("b.safetensors"), "visual",
+                            &(rvl_load_opts){.allow_missing = "conv1, visual.layer1.0.conv1"}, &report, &err),
        &err);
     assert_int_equal(report.n_missing, 1);
     assert_int_equal(report.n_misshapen, 1);
@@ -393,11 +567,12 @@ static void tower__built_otherwise_is_refused(void **state)
 
     (void)state;
     save(m, "a.safetensors");
-    other->image.stem_stride = 1; /* the same shapes, another network */
-    assert_int_equal(rvl_model_load_tower(other, in_folder("a.safetensors"), "visual", "", NULL, &err), RVL_ERR_FORMAT);
+    other->image.resnet.stem_stride = 1; /* the same shapes, another network */
+    assert_int_equal(rvl_model_load_tower(other, in_folder("a.safetensors"), "visual", NULL, NULL, &err),
+                     RVL_ERR_FORMAT);
     assert_non_null(strstr(err.text, "'image.stem_stride' is 2 there, but configured as 1"));
     other->text.n_heads = 4;
-    assert_int_equal(rvl_model_load_tower(other, in_folder("a.safetensors"), "text", "", NULL, &err), RVL_ERR_FORMAT);
+    assert_int_equal(rvl_model_load_tower(other, in_folder("a.safetensors"), "text", NULL, NULL, &err), RVL_ERR_FORMAT);
     assert_non_null(strstr(err.text, "n_heads"));
     other->text.n_heads = 2;
     rvl_tokenizer_free(other->tokenizer);
@@ -405,9 +580,9 @@ static void tower__built_otherwise_is_refused(void **state)
     ok(rvl_tokenizer_parse(&other->tokenizer, other_vocab, strlen(other_vocab),
                            (rvl_tokenizer_opts){.lower_case = true}, &err),
        &err);
-    assert_int_equal(rvl_model_load_tower(other, in_folder("a.safetensors"), "text", "", NULL, &err), RVL_ERR_FORMAT);
+    assert_int_equal(rvl_model_load_tower(other, in_folder("a.safetensors"), "text", NULL, NULL, &err), RVL_ERR_FORMAT);
     assert_non_null(strstr(err.text, "tokenizer"));
-    assert_int_equal(rvl_model_load_tower(other, in_folder("a.safetensors"), "audio", "", NULL, &err), RVL_ERR_USAGE);
+    assert_int_equal(rvl_model_load_tower(other, in_folder("a.safetensors"), "audio", NULL, NULL, &err), RVL_ERR_USAGE);
     rvl_model_free(m);
     rvl_model_free(other);
 }
@@ -482,6 +657,10 @@ int main(void)
         cmocka_unit_test(bundle__carries_what_belongs_to_the_weights),
         cmocka_unit_test(bundle__with_a_missing_or_misshapen_key_is_refused_by_name),
         cmocka_unit_test(bundle__of_another_kind_is_refused),
+        cmocka_unit_test(bundle__without_rank_or_type_is_a_resnet_for_images),
+        cmocka_unit_test(bundle__of_a_tower_for_volumes_comes_back),
+        cmocka_unit_test(tower__of_three_channels_sees_the_image_in_each_or_is_summed),
+        cmocka_unit_test(tower__refuses_images_that_it_cannot_read),
         cmocka_unit_test(tower__comes_from_a_bundle),
         cmocka_unit_test(tower__comes_from_torchvision_and_hugging_face_files),
         cmocka_unit_test(tower__that_lacks_keys_is_refused_unless_allowed),

@@ -11,8 +11,10 @@
 #include "model/model.h"
 #include <math.h>
 
-static const rvl_resnet_config IMAGE = {
-    .width = 6, .blocks = {1, 1, 0, 0}, .stem_kernel = 3, .stem_stride = 2, .stem_pool = true, .in_channels = 1};
+static const rvl_image_config IMAGE = {
+    .n_spatial = 2,
+    .in_channels = 1,
+    .resnet = {.width = 6, .blocks = {1, 1, 0, 0}, .stem_kernel = 3, .stem_stride = 2, .stem_pool = true}};
 static const rvl_bert_config TEXT = {.vocab_size = 30,
                                      .hidden = 16,
                                      .n_layers = 2,
@@ -99,7 +101,7 @@ static rvl_plan *train_plan(rvl_graph **g, rvl_params *params, rvl_state *state,
 
     ok(rvl_graph_new(g, params, state, RVL_DTYPE_F32, &err), &err);
     x = rvl_input(*g, "image", RVL_DTYPE_F32, 4, (int64_t[]){n, 1, 20, 20});
-    loss = rvl_resnet_build(*g, x, &IMAGE, true, bn_group).pooled;
+    loss = rvl_image_build(*g, x, &IMAGE, true, bn_group).pooled;
     loss = rvl_affine(rvl_mean(rvl_unary(loss, RVL_UNARY_SQUARE, 0, 0), 3u, false), share, 0);
     rvl_graph_backward(*g, 1, &loss, NULL);
     assert_true(rvl_graph_output_weight_grads(*g) > 0);
@@ -475,10 +477,10 @@ static void materialize__refuses_impossible_architectures(void **unused)
     assert_int_equal(rvl_model_materialize(m, &err), RVL_ERR_USAGE);
     assert_non_null(strstr(err.text, "n_heads"));
     m->text.n_heads = 2;
-    m->image.width = 0;
+    m->image.resnet.width = 0;
     assert_int_equal(rvl_model_materialize(m, &err), RVL_ERR_USAGE);
     assert_non_null(strstr(err.text, "image.width"));
-    m->image.width = 6;
+    m->image.resnet.width = 6;
     m->clip.temperature = 0;
     assert_int_equal(rvl_model_materialize(m, &err), RVL_ERR_USAGE);
     m->clip.temperature = 1;

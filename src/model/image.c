@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file model/image.c
+ * Image towers by kind: what is the same for all of them, and the way to each.
+ */
+#include "engine/node.h"
+#include "model/model.h"
+
+rvl_node *rvl_image_input(rvl_graph *g, const rvl_image_config *cfg, int64_t n, const int64_t *spatial)
+{
+    int64_t shape[5] = {n, 1};
+
+    for (int i = 0; i < cfg->n_spatial && i < 3; i++)
+        shape[2 + i] = spatial[i];
+    return rvl_input(g, "image", RVL_DTYPE_F32, 2 + cfg->n_spatial, shape);
+}
+
+/** One channel becomes `n_channels` equal ones; images that have them stay. */
+static rvl_node *channels_fit(rvl_graph *g, rvl_node *x, const rvl_image_config *cfg)
+{
+    int64_t has = rvl_node_extent(x, 1);
+    int64_t shape[RVL_MAX_DIMS];
+
+    if (rvl_node_n_dims(x) != 2 + cfg->n_spatial)
+        return rvl__graph_fail(g, RVL_ERR_SHAPE, "the image tower reads images of %d axes, got %d", cfg->n_spatial,
+                               rvl_node_n_dims(x) - 2);
+    if (has == cfg->in_channels)
+        return x;
+    if (has != 1)
+        return rvl__graph_fail(g, RVL_ERR_SHAPE, "the image tower reads images of %d channels, or of one, got %lld",
+                               cfg->in_channels, (long long)has);
+    for (int i = 0; i < rvl_node_n_dims(x); i++)
+        shape[i] = rvl_node_extent(x, i);
+    shape[1] = cfg->in_channels;
+    return rvl__broadcast(x, rvl_node_n_dims(x), shape);
+}
+
+rvl_taps rvl_image_build(rvl_graph *g, rvl_node *x, const rvl_image_config *cfg, bool training, int bn_group)
+{
+    return rvl_resnet_build(g, channels_fit(g, x, cfg), &cfg->resnet, training, bn_group);
+}
+
+int rvl_image_features(const rvl_image_config *cfg)
+{
+    return rvl_resnet_features(&cfg->resnet);
+}
+
+const char *rvl_image_stem(const rvl_image_config *cfg)
+{
+    (void)cfg;
+    return "visual.conv1.weight";
+}
+
+int64_t rvl_image_side(const rvl_image_config *cfg)
+{
+    return 32 * (int64_t)cfg->resnet.stem_stride + cfg->resnet.stem_kernel;
+}
