@@ -39,8 +39,9 @@ static bool dtype_of(rvl_dtype *out, const char *text)
     static const struct {
         const char *text;
         rvl_dtype   dtype;
-    } known[] = {{"F64", RVL_DTYPE_F64}, {"F32", RVL_DTYPE_F32}, {"BF16", RVL_DTYPE_BF16}, {"F16", RVL_DTYPE_F16},
-                 {"I64", RVL_DTYPE_I64}, {"I32", RVL_DTYPE_I32}, {"I16", RVL_DTYPE_I16},   {"U8", RVL_DTYPE_U8}};
+    } known[] = {{"F64", RVL_DTYPE_F64}, {"F32", RVL_DTYPE_F32}, {"BF16", RVL_DTYPE_BF16},
+                 {"F16", RVL_DTYPE_F16}, {"I64", RVL_DTYPE_I64}, {"I32", RVL_DTYPE_I32},
+                 {"I16", RVL_DTYPE_I16}, {"U8", RVL_DTYPE_U8},   {"BOOL", RVL_DTYPE_U8 /* 0 and 1 */}};
 
     for (size_t i = 0; i < RVL_ARRAY_LEN(known); i++)
         if (strcmp(known[i].text, text) == 0) {
