@@ -80,7 +80,7 @@ int cmd_inspect(int argc, char **argv, rvl_cli *cli)
     rvl_error     err = {0};
     const cli_opt opts[] = {
         OPT_GROUP("inputs"),
-        OPT_ARG("THING", &path, "cohort, run, bundle, index, image, array or schema name"),
+        OPT_ARG("THING", &path, "cohort, run, bundle, index, weight file, image, array or schema name"),
         OPT_FLAG("config-of", 0, &show_config, "a run's configuration, and where each value came from"),
         OPT_END,
     };

@@ -148,7 +148,7 @@ static rvl_status metadata_parse(rvl_model *m, const rvl_safetensors *file, rvl_
 
 rvl_status rvl__bundle_metadata_read(rvl_model *m, const rvl_safetensors *file, const char *path, rvl_error *err)
 {
-    const char *format = rvl_safetensors_metadata(file, "rvl.format");
+    const char *format = file ? rvl_safetensors_metadata(file, "rvl.format") : NULL;
     rvl_status  st;
 
     if (!format)
@@ -169,18 +169,18 @@ rvl_status rvl__bundle_metadata_read(rvl_model *m, const rvl_safetensors *file, 
 rvl_status rvl_bundle_load(rvl_model **out, const char *path, rvl_load_report *report, rvl_error *err)
 {
     rvl_key_map      map = {.model_prefix = "", .file_prefix = "", .allow_missing = NULL};
-    rvl_safetensors *file = NULL;
+    rvl_weight_file *file = NULL;
     rvl_model       *m = NULL;
     rvl_status       st;
 
     *out = NULL;
     if (report)
         *report = (rvl_load_report){0};
-    st = rvl_safetensors_open(&file, path, err);
+    st = rvl_weight_file_open(&file, path, err);
     if (!st)
         st = rvl_model_new(&m, 0, err);
     if (!st)
-        st = rvl__bundle_metadata_read(m, file, path, err);
+        st = rvl__bundle_metadata_read(m, rvl_weight_file_safetensors(file), path, err);
     if (!st)
         st = rvl__load_keys(m, file, path, &map, report, err);
     if (!st)
@@ -190,6 +190,6 @@ rvl_status rvl_bundle_load(rvl_model **out, const char *path, rvl_load_report *r
         m = NULL;
     }
     rvl_model_free(m);
-    rvl_safetensors_close(file);
+    rvl_weight_file_close(file);
     return st;
 }

@@ -8,8 +8,8 @@
 #include "engine/safetensors.h"
 #include "model/model.h"
 
-/** Read everything but weights into `m`, a new and empty model. FORMAT if `file` is no bundle, UNSUPPORTED for a
- *  later format. */
+/** Read everything but weights into `m`, a new and empty model. FORMAT if `file` is no bundle, or NULL (a weight
+ *  file of another format), UNSUPPORTED for a later format. */
 RVL_MUST_USE rvl_status rvl__bundle_metadata_read(rvl_model *m, const rvl_safetensors *file, const char *path,
                                                   rvl_error *err);
 

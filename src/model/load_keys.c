@@ -47,17 +47,17 @@ static bool end_replace(char name[NAME_BYTES], const char *from, const char *to)
 }
 
 /** The file's tensor for a name of the model; `key` gets the name under which it was found. */
-static const rvl_tensor *file_find(const rvl_safetensors *file, const rvl_key_map *map, const char *name,
+static const rvl_tensor *file_find(const rvl_weight_file *file, const rvl_key_map *map, const char *name,
                                    char key[NAME_BYTES])
 {
     const rvl_tensor *t;
 
     snprintf(key, NAME_BYTES, "%s%s", map->file_prefix, name + strlen(map->model_prefix));
-    t = rvl_safetensors_find(file, key);
+    t = rvl_weight_file_find(file, key);
     if (!t && map->old_norms &&
         (end_replace(key, "LayerNorm.weight", "LayerNorm.gamma") ||
          end_replace(key, "LayerNorm.bias", "LayerNorm.beta")))
-        t = rvl_safetensors_find(file, key);
+        t = rvl_weight_file_find(file, key);
     return t;
 }
 
@@ -78,16 +78,16 @@ static bool is_statistic(const char *name)
 }
 
 /** Scratch weights of the file's shapes, so that building the model makes only what the file lacks. */
-static rvl_status scratch_fill(rvl_model *scratch, const rvl_safetensors *file, const rvl_key_map *map, rvl_error *err)
+static rvl_status scratch_fill(rvl_model *scratch, const rvl_weight_file *file, const rvl_key_map *map, rvl_error *err)
 {
     char       name[NAME_BYTES];
     rvl_status st = RVL_OK;
 
-    for (int i = 0; !st && i < rvl_safetensors_count(file); i++) {
-        const rvl_tensor *t = rvl_safetensors_tensor(file, i);
+    for (int i = 0; !st && i < rvl_weight_file_count(file); i++) {
+        const rvl_tensor *t = rvl_weight_file_tensor(file, i);
         rvl_tensor       *shape_only = NULL;
 
-        if (!model_name(map, rvl_safetensors_name(file, i), name) || rvl_params_find(scratch->params, name))
+        if (!model_name(map, rvl_weight_file_name(file, i), name) || rvl_params_find(scratch->params, name))
             continue;
         /* State copies what it is given, so statistics (a few values a channel) need storage of their own. */
         st = is_statistic(name)
@@ -103,7 +103,7 @@ static rvl_status scratch_fill(rvl_model *scratch, const rvl_safetensors *file, 
 }
 
 /** A model of the configuration of `m` without its texts; its params and state name every key that `m` expects. */
-static rvl_status scratch_new(rvl_model **out, const rvl_model *m, const rvl_safetensors *file, const rvl_key_map *map,
+static rvl_status scratch_new(rvl_model **out, const rvl_model *m, const rvl_weight_file *file, const rvl_key_map *map,
                               rvl_error *err)
 {
     rvl_model *scratch = NULL;
@@ -202,7 +202,7 @@ static rvl_status channels_sum(rvl_tensor **out, const rvl_tensor *found, const 
 }
 
 /** Compare one expected tensor with the file: the file's tensor if it is to be copied. `n_denied` counts failures. */
-static const rvl_tensor *expected_check(const rvl_safetensors *file, const rvl_key_map *map, const char *name,
+static const rvl_tensor *expected_check(const rvl_weight_file *file, const rvl_key_map *map, const char *name,
                                         const rvl_tensor *expected, rvl_load_report *report, int *n_denied)
 {
     char              key[NAME_BYTES];
@@ -226,7 +226,7 @@ static const rvl_tensor *expected_check(const rvl_safetensors *file, const rvl_k
 }
 
 /** Fill the report; returns how many keys stand in the way. */
-static int keys_compare(rvl_model *scratch, const rvl_safetensors *file, const rvl_key_map *map,
+static int keys_compare(rvl_model *scratch, const rvl_weight_file *file, const rvl_key_map *map,
                         rvl_load_report *report)
 {
     char name[NAME_BYTES];
@@ -243,8 +243,8 @@ static int keys_compare(rvl_model *scratch, const rvl_safetensors *file, const r
         if (rvl_state_is_used(scratch->state, i))
             (void)expected_check(file, map, rvl_state_name(scratch->state, i), rvl_state_tensor(scratch->state, i),
                                  report, &n_denied);
-    for (int i = 0; i < rvl_safetensors_count(file); i++) {
-        const char *key = rvl_safetensors_name(file, i);
+    for (int i = 0; i < rvl_weight_file_count(file); i++) {
+        const char *key = rvl_weight_file_name(file, i);
         bool        expected = false;
 
         if (!model_name(map, key, name))
@@ -263,7 +263,7 @@ static int keys_compare(rvl_model *scratch, const rvl_safetensors *file, const r
 }
 
 /** Whether it is only the number of input channels that keeps the file's stem out. */
-static bool stem_in_the_way(const rvl_model *scratch, const rvl_safetensors *file, const rvl_key_map *map,
+static bool stem_in_the_way(const rvl_model *scratch, const rvl_weight_file *file, const rvl_key_map *map,
                             const rvl_load_report *r)
 {
     char       key[NAME_BYTES];
@@ -292,7 +292,7 @@ static rvl_status refuse(const char *path, const rvl_key_map *map, const rvl_loa
 }
 
 /** Copy the matching tensors. The comparison was done: only memory can fail. */
-static rvl_status keys_give(rvl_model *m, rvl_model *scratch, const rvl_safetensors *file, const rvl_key_map *map,
+static rvl_status keys_give(rvl_model *m, rvl_model *scratch, const rvl_weight_file *file, const rvl_key_map *map,
                             rvl_error *err)
 {
     rvl_load_report counts = {0};
@@ -321,7 +321,7 @@ static rvl_status keys_give(rvl_model *m, rvl_model *scratch, const rvl_safetens
     return st;
 }
 
-rvl_status rvl__load_keys(rvl_model *m, const rvl_safetensors *file, const char *path, const rvl_key_map *map,
+rvl_status rvl__load_keys(rvl_model *m, const rvl_weight_file *file, const char *path, const rvl_key_map *map,
                           rvl_load_report *report, rvl_error *err)
 {
     rvl_load_report local;

@@ -5,7 +5,7 @@
  */
 #ifndef RVL_MODEL_LOAD_KEYS_H
 #define RVL_MODEL_LOAD_KEYS_H
-#include "engine/safetensors.h"
+#include "engine/weight_file.h"
 #include "model/model.h"
 
 /** How names of the model map to names of the file. */
@@ -25,7 +25,7 @@ typedef struct {
  * place for are counted as unexpected. A summed stem counts as matched and as summed. Allowed missing keys stay absent:
  * rvl_model_materialize makes them.
  */
-RVL_MUST_USE rvl_status rvl__load_keys(rvl_model *m, const rvl_safetensors *file, const char *path,
+RVL_MUST_USE rvl_status rvl__load_keys(rvl_model *m, const rvl_weight_file *file, const char *path,
                                        const rvl_key_map *map, rvl_load_report *report, rvl_error *err);
 
 #endif /* RVL_MODEL_LOAD_KEYS_H */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file model/load_tower.c
- * Encoder weights from a bundle ("visual.*", "text.*") or a plain weight file with torchvision's or Hugging Face's
- * names. From a bundle, what shapes do not show (strides, heads, vocabulary) must agree too.
+ * Encoder weights from a bundle ("visual.*", "text.*") or a weight file of any format with torchvision's or Hugging
+ * Face's names. From a bundle, what shapes do not show (strides, heads, vocabulary) must agree too.
  */
 #include "base/json.h"
 #include "base/str.h"
@@ -11,21 +11,29 @@
 #include "model/load_keys.h"
 #include <stdio.h>
 
-static bool has_prefix(const rvl_safetensors *file, const char *prefix)
+#define PREFIX_BYTES 32
+
+static bool has_prefix(const rvl_weight_file *file, const char *prefix)
 {
-    for (int i = 0; i < rvl_safetensors_count(file); i++)
-        if (rvl_str_starts(rvl_safetensors_name(file, i), prefix))
+    for (int i = 0; i < rvl_weight_file_count(file); i++)
+        if (rvl_str_starts(rvl_weight_file_name(file, i), prefix))
             return true;
     return false;
 }
 
-static const char *file_prefix_find(const rvl_safetensors *file, const char *model_prefix)
+/** What stands in the file instead of "visual." or "text.", behind the "module." of torch's DataParallel. */
+static const char *file_prefix_find(char out[PREFIX_BYTES], const rvl_weight_file *file, const char *model_prefix)
 {
-    if (has_prefix(file, model_prefix))
-        return model_prefix;
-    if (rvl_str_equal(model_prefix, "text.") && has_prefix(file, "bert."))
-        return "bert.";
-    return "";
+    const char *const own[] = {model_prefix, rvl_str_equal(model_prefix, "text.") ? "bert." : ""};
+    const char       *wrapper = has_prefix(file, "module.") ? "module." : "";
+
+    for (size_t i = 0; i < RVL_ARRAY_LEN(own); i++) {
+        snprintf(out, PREFIX_BYTES, "%s%s", wrapper, own[i]);
+        if (has_prefix(file, out))
+            return out;
+    }
+    snprintf(out, PREFIX_BYTES, "%s", wrapper);
+    return out;
 }
 
 /** A scalar of the architecture for a message. */
@@ -120,7 +128,8 @@ rvl_status rvl_model_load_tower(rvl_model *m, const char *path, const char *part
                             .allow_missing = opts ? opts->allow_missing : NULL,
                             .stem = is_visual && m->image.in_channels == 1 ? rvl_image_stem(&m->image) : NULL,
                             .sum_channels = opts && opts->sum_channels};
-    rvl_safetensors *file = NULL;
+    char             prefix[PREFIX_BYTES];
+    rvl_weight_file *file = NULL;
     rvl_status       st;
 
     if (report)
@@ -129,14 +138,15 @@ rvl_status rvl_model_load_tower(rvl_model *m, const char *path, const char *part
         return rvl_fail(err, RVL_ERR_USAGE, "cannot load '%s': no tower is called '%s' (visual, text)", path, part);
     if (is_visual ? !m->has_image : !m->has_text)
         return rvl_fail(err, RVL_ERR_STATE, "cannot load '%s': the model has no %s tower", path, part);
-    st = rvl_safetensors_open(&file, path, err);
-    if (!st && rvl_safetensors_metadata(file, "rvl.format"))
-        st = bundle_compare(m, file, path, part, err);
+    st = rvl_weight_file_open(&file, path, err);
+    if (!st && rvl_weight_file_safetensors(file) &&
+        rvl_safetensors_metadata(rvl_weight_file_safetensors(file), "rvl.format"))
+        st = bundle_compare(m, rvl_weight_file_safetensors(file), path, part, err);
     if (!st) {
-        map.file_prefix = file_prefix_find(file, map.model_prefix);
+        map.file_prefix = file_prefix_find(prefix, file, map.model_prefix);
         map.old_norms = !is_visual;
         st = rvl__load_keys(m, file, path, &map, report, err);
     }
-    rvl_safetensors_close(file);
+    rvl_weight_file_close(file);
     return st;
 }

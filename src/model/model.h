@@ -125,7 +125,8 @@ typedef struct {
     bool        sum_channels; /* a first layer for several channels may fill a tower of one: its kernels are summed over
                                  them, which is what they do to an image repeated in every channel */
 } rvl_load_opts;
-/** Put the encoder weights of a bundle or a plain weight file (torchvision or Hugging Face names) into `m`, which was
+/** Put the encoder weights of a bundle or a plain weight file (engine/weight_file.h: safetensors, in one file or in
+ *  parts, or what torch.save wrote; torchvision's or Hugging Face's names, also behind "module.") into `m`, which was
  *  configured but not materialised: `part` "visual" or "text". Fails on any missing or misshapen key that `opts` (NULL:
  *  zeros) does not allow; says what was done in the report either way. */
 RVL_MUST_USE rvl_status rvl_model_load_tower(rvl_model *m, const char *path, const char *part,

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file verbs/inspect.c
- * What a thing is: cohort, run, bundle or other safetensors file, index, image, array, schema. Read only.
+ * What a thing is: cohort, run, bundle or other weight file, index, image, array, schema. Read only.
  */
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/str.h"
 #include "cohort/cohort.h"
-#include "engine/safetensors.h"
+#include "engine/weight_file.h"
 #include "imaging/image_file.h"
 #include "model/model.h"
 #include "rvl/verbs.h"
@@ -93,55 +93,74 @@ static json_t *shape_json(const rvl_tensor *t)
     return shape;
 }
 
-static rvl_status inspect_safetensors(json_t *out, const char *path, rvl_error *err)
+/* Apart from what rvl says of the file: its keys are the file's, one may be called "schema". */
+static json_t *metadata_json(const rvl_safetensors *f)
 {
-    rvl_safetensors *f = NULL;
-    json_t          *tensors = json_array();
-    int64_t          n_values = 0;
-    rvl_status       st = rvl_safetensors_open(&f, path, err);
-    const char      *format = st ? NULL : rvl_safetensors_metadata(f, "rvl.format");
-    const char      *key;
-    json_t          *value;
+    json_t     *metadata = json_object();
+    const char *key;
+    json_t     *value;
 
-    for (int i = 0; !st && i < rvl_safetensors_count(f); i++) {
-        const rvl_tensor *t = rvl_safetensors_tensor(f, i);
+    json_object_foreach((json_t *)rvl_safetensors_metadata_object(f), key, value)
+    {
+        json_t     *parsed = NULL;
+        rvl_error   ignored = {0};
+        const char *text = json_string_value(value);
+        if (strlen(text) > 4096) /* vocabularies, schemas: their size says enough */
+            rvl_json_set(metadata, key, json_sprintf("(%zu bytes)", strlen(text)));
+        else if ((*text == '{' || *text == '[') && rvl_json_parse(&parsed, text, strlen(text), key, &ignored) == RVL_OK)
+            rvl_json_set(metadata, key, parsed);
+        else
+            rvl_json_set(metadata, key, json_string(text));
+    }
+    return metadata;
+}
+
+static rvl_status inspect_weights(json_t *out, const char *path, rvl_error *err)
+{
+    rvl_weight_file       *f = NULL;
+    json_t                *tensors = json_array();
+    int64_t                n_values = 0;
+    rvl_status             st = rvl_weight_file_open(&f, path, err);
+    const rvl_safetensors *safetensors = st ? NULL : rvl_weight_file_safetensors(f);
+    const char            *format = safetensors ? rvl_safetensors_metadata(safetensors, "rvl.format") : NULL;
+
+    for (int i = 0; !st && i < rvl_weight_file_count(f); i++) {
+        const rvl_tensor *t = rvl_weight_file_tensor(f, i);
         json_t           *one = json_object();
-        rvl_json_set(one, "name", json_string(rvl_safetensors_name(f, i)));
+        rvl_json_set(one, "name", json_string(rvl_weight_file_name(f, i)));
         rvl_json_set(one, "dtype", json_string(rvl_dtype_text(rvl_tensor_dtype(t))));
         rvl_json_set(one, "shape", shape_json(t));
         json_array_append_new(tensors, one);
         n_values += rvl_tensor_count(t);
     }
     if (!st) {
-        json_t *metadata = json_object(); /* apart: its keys are the file's, one may be called "schema" */
-        rvl_json_set(out, "kind", json_string(format ? format : "safetensors"));
+        rvl_json_set(out, "kind", json_string(format ? format : rvl_weight_file_format(f)));
         rvl_json_set(out, "values", json_integer(n_values));
-        rvl_json_set(out, "metadata", metadata);
-        json_object_foreach((json_t *)rvl_safetensors_metadata_object(f), key, value)
-        {
-            json_t     *parsed = NULL;
-            rvl_error   ignored = {0};
-            const char *text = json_string_value(value);
-            if (strlen(text) > 4096) /* vocabularies, schemas: their size says enough */
-                rvl_json_set(metadata, key, json_sprintf("(%zu bytes)", strlen(text)));
-            else if ((*text == '{' || *text == '[') &&
-                     rvl_json_parse(&parsed, text, strlen(text), key, &ignored) == RVL_OK)
-                rvl_json_set(metadata, key, parsed);
-            else
-                rvl_json_set(metadata, key, json_string(text));
-        }
+        if (safetensors)
+            rvl_json_set(out, "metadata", metadata_json(safetensors));
         rvl_json_set(out, "tensors", json_incref(tensors));
     }
     json_decref(tensors);
-    rvl_safetensors_close(f);
+    rvl_weight_file_close(f);
     return st;
+}
+
+/* By name, because other files (images, npz) are told apart by their content elsewhere. */
+static bool is_weights_name(const char *path)
+{
+    static const char *const ends[] = {".safetensors", ".index.json", ".pth", ".pt", ".bin", ".ckpt"};
+
+    for (size_t i = 0; i < RVL_ARRAY_LEN(ends); i++)
+        if (rvl_str_ends(path, ends[i]))
+            return true;
+    return false;
 }
 
 /* A checkpoint folder is its bundle. */
 static rvl_status inspect_checkpoint(json_t *out, const char *path, rvl_error *err)
 {
     char      *bundle = join(path, "model.safetensors");
-    rvl_status st = bundle ? inspect_safetensors(out, bundle, err) : rvl_fail(err, RVL_ERR_NOMEM, "out of memory");
+    rvl_status st = bundle ? inspect_weights(out, bundle, err) : rvl_fail(err, RVL_ERR_NOMEM, "out of memory");
 
     if (!st)
         rvl_json_set(out, "complete", json_boolean(has_file(path, "DONE")));
@@ -250,8 +269,8 @@ rvl_status rvl_inspect_run(char **json, const char *path, rvl_error *err)
         st = rvl_fail(err, RVL_ERR_UNSUPPORTED,
                       "folder '%s' is neither a cohort nor a run nor a checkpoint\nhint: rvl ingest makes cohorts",
                       path);
-    else if (!st && rvl_str_ends(path, ".safetensors"))
-        st = inspect_safetensors(out, path, err);
+    else if (!st && is_weights_name(path))
+        st = inspect_weights(out, path, err);
     else if (!st && (rvl_str_ends(path, ".yaml") || !rvl_path_exists(path)))
         st = inspect_schema(out, path, err);
     else if (!st)

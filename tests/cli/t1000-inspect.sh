@@ -20,6 +20,14 @@ want 0 "a bundle" '^kind: rvl.bundle/1$' "$rvl" inspect runs/pre/ckpt/best/model
 has "with torchvision's names" 'visual.conv1.weight' out
 want 0 "an index" '^kind: rvl.index/1$' "$rvl" inspect clip.safetensors
 has "of all cases" '"name":"image","dtype":"f32","shape":\[40,8\]' out
+weights=$repo/tests/golden/weights
+want 0 "an archive of torch.save" '^kind: torch.zip$' "$rvl" inspect "$weights/tower_zip.pth"
+has "names, dtypes and shapes" '"name":"module.conv1.weight","dtype":"f32","shape":\[2,1,3,3\]' out
+has "of integers too" '"name":"module.bn1.num_batches_tracked","dtype":"i64","shape":\[\]' out
+want 0 "an old file of torch.save" '^kind: torch.old$' "$rvl" inspect "$weights/model.bin"
+want 0 "weights in parts" '^kind: safetensors.index$' "$rvl" inspect "$weights/shards.safetensors.index.json"
+has "of all parts" '"name":"flag","dtype":"u8","shape":\[2\]' out
+want 4 "a pickle that would run code" "'torch.nn.modules.linear Linear', which is not run" "$rvl" inspect "$weights/module.pth"
 want 0 "an image" 'shape: \[64,64\]' "$rvl" inspect raw/images/000001.png
 want 0 "a schema by name" '^name: nih-14$' "$rvl" inspect nih-14
 want 0 "a schema by file" '^name: phantom-8$' "$rvl" inspect "$repo/schemas/phantom-8.yaml"

@@ -19,4 +19,9 @@ want 4 "a tower of one channel cannot read three" 'has in_channels 1, --in-chann
     "$rvl" "${pre[@]}" --image-tower runs/summed --in-channels 3 --name x
 want 2 "nothing to sum" '--sum-channels is for' "$rvl" "${pre[@]}" --sum-channels --name x
 want 2 "two channels" '--in-channels is 1 or 3' "$rvl" "${pre[@]}" --in-channels 2 --name x
+tiny=(--width 2 --depth 1 --stem-kernel 3 --stem-stride 1)
+want 0 "a tower from torch.save" '15 keys matched, 0 missing, 4 unexpected' \
+    "$rvl" "${pre[@]}" "${tiny[@]}" --image-tower "$repo/tests/golden/weights/tower_zip.pth" --name torch
+want 4 "of another shape" "'visual.conv1.weight'" \
+    "$rvl" "${pre[@]}" --width 4 --depth 1 --image-tower "$repo/tests/golden/weights/tower_old.pth" --name x
 finish

@@ -525,6 +525,36 @@ static void tower__comes_from_torchvision_and_hugging_face_files(void **state)
     rvl_model_free(other);
 }
 
+/** tests/golden/weights.py: kernels count 0, 1/8, 2/8, ... in the order of their shape, stored channels last. */
+static void tower__comes_from_files_of_torch(void **state)
+{
+    static const char *const files[] = {"tower_zip.pth", "tower_old.pth"};
+
+    (void)state;
+    for (size_t i = 0; i < RVL_ARRAY_LEN(files); i++) {
+        char              relative[64];
+        char              path[PATH_BYTES];
+        rvl_model        *m = model_configure(8);
+        rvl_load_report   report;
+        rvl_error         err = {0};
+        rvl_model        *none = NULL;
+        const rvl_tensor *kernels;
+
+        m->image.resnet = (rvl_resnet_config){.width = 2, .blocks = {1}, .stem_kernel = 3, .stem_stride = 1};
+        snprintf(relative, sizeof relative, "tests/golden/weights/%s", files[i]);
+        assert_true(source_path(path, sizeof path, relative));
+        ok(rvl_model_load_tower(m, path, "visual", NULL, &report, &err), &err);
+        assert_int_equal(report.n_matched, 3 + 3 * 4);
+        assert_int_equal(report.n_unexpected, 4);
+        kernels = rvl_param_tensor(rvl_params_find(m->params, "visual.layer1.0.conv2.weight"));
+        for (int k = 0; k < 2 * 2 * 9; k++)
+            assert_true(((const float *)rvl_tensor_const_data(kernels))[k] == (float)k / 8);
+        assert_int_equal(rvl_bundle_load(&none, path, NULL, &err), RVL_ERR_FORMAT);
+        assert_non_null(strstr(err.text, "no rvl bundle"));
+        rvl_model_free(m);
+    }
+}
+
 static void tower__that_lacks_keys_is_refused_unless_allowed(void **state)
 {
     rvl_model      *m = model_new(7);
@@ -663,6 +693,7 @@ int main(void)
         cmocka_unit_test(tower__refuses_images_that_it_cannot_read),
         cmocka_unit_test(tower__comes_from_a_bundle),
         cmocka_unit_test(tower__comes_from_torchvision_and_hugging_face_files),
+        cmocka_unit_test(tower__comes_from_files_of_torch),
         cmocka_unit_test(tower__that_lacks_keys_is_refused_unless_allowed),
         cmocka_unit_test(tower__built_otherwise_is_refused),
         cmocka_unit_test(run_folder__resolves_to_best_then_latest_complete),
