@@ -10,16 +10,29 @@
 #include <math.h>
 #include <string.h>
 
+enum { BLOCK = 16384 }; /* elements that one thread takes at a time; sums are per block, so threads do not show */
+
 typedef struct {
-    rvl_param *param;
-    int64_t    count;
-    float     *m, *v, *grad; /* one block: m */
+    rvl_param   *param;
+    int          group;
+    int64_t      count;
+    char        *output;       /* "grad:<name>", what plans call its gradient */
+    float       *m, *v, *grad; /* one block of memory: m */
+    const float *given;        /* the gradient in the plan that is being accumulated; NULL: it has none */
 } slot;
+
+typedef struct {
+    int     i_slot;
+    int64_t first, end; /* elements of the slot */
+} block;
 
 struct rvl_adamw {
     rvl_adamw_opts opts;
     slot          *slots;
     int            n_slots;
+    block         *blocks;
+    int            n_blocks;
+    double        *sums; /* (n_blocks) */
     int64_t        n_steps;
 };
 
@@ -28,37 +41,68 @@ static bool is_learned(rvl_param *p)
     return rvl_param_is_used(p) && rvl_param_trainable(p) && rvl_tensor_dtype(rvl_param_tensor(p)) == RVL_DTYPE_F32;
 }
 
+static rvl_status slot_init(slot *s, rvl_param *p, int n_groups, rvl_error *err)
+{
+    rvl_str output = {0};
+
+    if (rvl_param_group(p) < 0 || rvl_param_group(p) >= n_groups)
+        return rvl_fail(err, RVL_ERR_USAGE, "'%s' is of group %d, but the optimizer has %d", rvl_param_name(p),
+                        rvl_param_group(p), n_groups);
+    rvl_str_addf(&output, "grad:%s", rvl_param_name(p));
+    s->param = p;
+    s->group = rvl_param_group(p);
+    s->count = rvl_tensor_count(rvl_param_tensor(p));
+    s->output = rvl_str_take(&output);
+    s->m = rvl_alloc_array((size_t)s->count, 3 * sizeof(float));
+    if (!s->m || !s->output)
+        return rvl_fail(err, RVL_ERR_NOMEM, "out of memory for the optimizer state of '%s'", rvl_param_name(p));
+    s->v = s->m + s->count;
+    s->grad = s->v + s->count;
+    return RVL_OK;
+}
+
+static rvl_status blocks_init(rvl_adamw *o, rvl_error *err)
+{
+    size_t n = 0;
+
+    for (int i = 0; i < o->n_slots; i++)
+        n += (size_t)((o->slots[i].count + BLOCK - 1) / BLOCK);
+    o->blocks = rvl_alloc_array(n + 1, sizeof *o->blocks);
+    o->sums = rvl_alloc_array(n + 1, sizeof *o->sums);
+    if (!o->blocks || !o->sums || n > INT32_MAX)
+        return rvl_fail(err, RVL_ERR_NOMEM, "out of memory for an optimizer of %zu blocks", n);
+    for (int i = 0; i < o->n_slots; i++)
+        for (int64_t first = 0, count = o->slots[i].count; first < count; first += BLOCK)
+            o->blocks[o->n_blocks++] = (block){i, first, first + BLOCK < count ? first + BLOCK : count};
+    return RVL_OK;
+}
+
 rvl_status rvl_adamw_new(rvl_adamw **out, rvl_params *params, rvl_adamw_opts opts, rvl_error *err)
 {
     int        n = rvl_params_count(params);
     rvl_adamw *o = rvl_alloc_array(1, sizeof *o);
+    rvl_status st = RVL_OK;
 
     *out = NULL;
+    if (opts.n_groups < 1 || opts.n_groups > RVL_ADAMW_MAX_GROUPS)
+        st = rvl_fail(err, RVL_ERR_USAGE, "an optimizer has 1 to %d groups, not %d", RVL_ADAMW_MAX_GROUPS,
+                      opts.n_groups);
     if (o)
         o->slots = rvl_alloc_array((size_t)n + 1, sizeof *o->slots);
-    if (!o || !o->slots) {
+    if (!st && (!o || !o->slots))
+        st = rvl_fail(err, RVL_ERR_NOMEM, "out of memory for the optimizer of %d weights", n);
+    if (!st)
+        o->opts = opts;
+    for (int i = 0; !st && i < n; i++)
+        if (is_learned(rvl_params_at(params, i)))
+            st = slot_init(&o->slots[o->n_slots++], rvl_params_at(params, i), opts.n_groups, err);
+    if (!st && o->n_slots == 0)
+        st = rvl_fail(err, RVL_ERR_STATE, "nothing to train: every weight is frozen or unused");
+    if (!st)
+        st = blocks_init(o, err);
+    if (st) {
         rvl_adamw_free(o);
-        return rvl_fail(err, RVL_ERR_NOMEM, "out of memory for the optimizer of %d weights", n);
-    }
-    o->opts = opts;
-    for (int i = 0; i < n; i++) {
-        rvl_param *p = rvl_params_at(params, i);
-        if (!is_learned(p))
-            continue;
-        slot *s = &o->slots[o->n_slots++];
-        s->param = p;
-        s->count = rvl_tensor_count(rvl_param_tensor(p));
-        s->m = rvl_alloc_array((size_t)s->count, 3 * sizeof(float));
-        if (!s->m) {
-            rvl_adamw_free(o);
-            return rvl_fail(err, RVL_ERR_NOMEM, "out of memory for the optimizer state of '%s'", rvl_param_name(p));
-        }
-        s->v = s->m + s->count;
-        s->grad = s->v + s->count;
-    }
-    if (o->n_slots == 0) {
-        rvl_adamw_free(o);
-        return rvl_fail(err, RVL_ERR_STATE, "nothing to train: every weight is frozen or unused");
+        return st;
     }
     *out = o;
     return RVL_OK;
@@ -68,83 +112,133 @@ void rvl_adamw_free(rvl_adamw *o)
 {
     if (!o)
         return;
-    for (int i = 0; i < o->n_slots; i++)
+    for (int i = 0; i < o->n_slots; i++) {
         rvl_free(o->slots[i].m);
+        rvl_free(o->slots[i].output);
+    }
     rvl_free(o->slots);
+    rvl_free(o->blocks);
+    rvl_free(o->sums);
     rvl_free(o);
 }
 
 void rvl_adamw_zero_grad(rvl_adamw *o)
 {
-    for (int i = 0; i < o->n_slots; i++)
-        memset(o->slots[i].grad, 0, (size_t)o->slots[i].count * sizeof(float));
+#pragma omp parallel for schedule(static)
+    for (int i = 0; i < o->n_blocks; i++) {
+        const block b = o->blocks[i];
+        memset(o->slots[b.i_slot].grad + b.first, 0, (size_t)(b.end - b.first) * sizeof(float));
+    }
 }
 
 void rvl_adamw_accumulate(rvl_adamw *o, const rvl_plan *plan)
 {
-    char name[512];
     for (int i = 0; i < o->n_slots; i++) {
-        slot   *s = &o->slots[i];
-        rvl_str key = {0};
-        rvl_str_addf(&key, "grad:%s", rvl_param_name(s->param));
-        size_t n = key.n_bytes < sizeof name - 1 ? key.n_bytes : sizeof name - 1;
-        memcpy(name, key.ptr ? key.ptr : "", n);
-        name[n] = '\0';
-        rvl_str_free(&key);
-        const rvl_tensor *t = rvl_plan_output(plan, name);
-        if (!t)
+        const rvl_tensor *t = rvl_plan_output(plan, o->slots[i].output);
+        o->slots[i].given = t ? rvl_tensor_const_data(t) : NULL;
+    }
+#pragma omp parallel for schedule(static)
+    for (int i = 0; i < o->n_blocks; i++) {
+        const block  b = o->blocks[i];
+        const float *given = o->slots[b.i_slot].given;
+        float       *grad = o->slots[b.i_slot].grad;
+        if (!given)
             continue;
-        const float *g = rvl_tensor_const_data(t);
-        for (int64_t j = 0; j < s->count; j++)
-            s->grad[j] += g[j];
+        for (int64_t j = b.first; j < b.end; j++)
+            grad[j] += given[j];
     }
 }
 
 double rvl_adamw_grad_norm(const rvl_adamw *o)
 {
-    double sum = 0;
-    for (int i = 0; i < o->n_slots; i++) {
-        const slot *s = &o->slots[i];
-        for (int64_t j = 0; j < s->count; j++)
-            sum += (double)s->grad[j] * s->grad[j];
+    double total = 0;
+
+#pragma omp parallel for schedule(static)
+    for (int i = 0; i < o->n_blocks; i++) {
+        const block  b = o->blocks[i];
+        const float *grad = o->slots[b.i_slot].grad;
+        double       sum = 0;
+        for (int64_t j = b.first; j < b.end; j++)
+            sum += (double)grad[j] * grad[j];
+        o->sums[i] = sum;
     }
-    return sqrt(sum);
+    for (int i = 0; i < o->n_blocks; i++)
+        total += o->sums[i];
+    return sqrt(total);
 }
 
 const char *rvl_adamw_nonfinite(const rvl_adamw *o)
 {
-    for (int i = 0; i < o->n_slots; i++)
-        for (int64_t j = 0; j < o->slots[i].count; j++)
-            if (!isfinite(o->slots[i].grad[j]))
-                return rvl_param_name(o->slots[i].param);
-    return NULL;
+    int first = o->n_slots;
+
+#pragma omp parallel for schedule(static) reduction(min : first)
+    for (int i = 0; i < o->n_blocks; i++) {
+        const block  b = o->blocks[i];
+        const float *grad = o->slots[b.i_slot].grad;
+        for (int64_t j = b.first; b.i_slot < first && j < b.end; j++)
+            if (!isfinite(grad[j]))
+                first = b.i_slot;
+    }
+    return first < o->n_slots ? rvl_param_name(o->slots[first].param) : NULL;
+}
+
+/* The factors of a step for one group, worked out in f64. */
+typedef struct {
+    float keep_m, add_m, keep_v, add_v; /* beta and 1 - beta */
+    float scale, step, root, eps, decay;
+} factors;
+
+static factors group_factors(const rvl_adamw *o, const rvl_adamw_group *group, double lr, double grad_scale)
+{
+    const double b1 = o->opts.beta1;
+    const double b2 = o->opts.beta2;
+    const double rate = lr * group->lr_scale;
+
+    return (factors){.keep_m = (float)b1,
+                     .add_m = (float)(1 - b1),
+                     .keep_v = (float)b2,
+                     .add_v = (float)(1 - b2),
+                     .scale = (float)grad_scale,
+                     .step = (float)(rate / (1 - pow(b1, (double)o->n_steps))),
+                     .root = (float)(1 / sqrt(1 - pow(b2, (double)o->n_steps))),
+                     .eps = (float)o->opts.eps,
+                     .decay = (float)(rate * group->weight_decay)};
+}
+
+/* The decay is subtracted as a product, not as a factor 1 - decay, which f32 would round to a few digits. */
+static void block_step(float *restrict w, slot *s, const block *b, const factors *f)
+{
+    const float *restrict grad = s->grad;
+    float *restrict m = s->m;
+    float *restrict v = s->v;
+    const factors k = *f;
+
+    for (int64_t j = b->first; j < b->end; j++) {
+        const float g = grad[j] * k.scale;
+        m[j] = k.keep_m * m[j] + k.add_m * g;
+        v[j] = k.keep_v * v[j] + k.add_v * g * g;
+        w[j] -= k.decay * w[j] + k.step * m[j] / (sqrtf(v[j]) * k.root + k.eps);
+    }
 }
 
 void rvl_adamw_step(rvl_adamw *o, double lr, double grad_scale)
 {
-    const double b1 = o->opts.beta1;
-    const double b2 = o->opts.beta2;
+    factors by_group[RVL_ADAMW_MAX_GROUPS];
 
     o->n_steps++;
-    const double correct1 = 1 - pow(b1, (double)o->n_steps);
-    const double correct2 = 1 - pow(b2, (double)o->n_steps);
-    for (int i = 0; i < o->n_slots; i++) {
-        slot         *s = &o->slots[i];
-        rvl_tensor   *t = rvl_param_tensor(s->param);
-        float        *w = rvl_tensor_data(t);
-        const double  keep = rvl_tensor_n_dims(t) >= 2 ? 1 - lr * o->opts.weight_decay : 1;
-        const int64_t count = s->count;
-#pragma omp parallel for schedule(static) if (count > 16384)
-        for (int64_t j = 0; j < count; j++) {
-            double g = s->grad[j] * grad_scale;
-            double m = b1 * s->m[j] + (1 - b1) * g;
-            double v = b2 * s->v[j] + (1 - b2) * g * g;
-            s->m[j] = (float)m;
-            s->v[j] = (float)v;
-            w[j] = (float)(w[j] * keep - lr * (m / correct1) / (sqrt(v / correct2) + o->opts.eps));
-        }
-        rvl_param_touch(s->param);
+    for (int i = 0; i < o->opts.n_groups; i++)
+        by_group[i] = group_factors(o, &o->opts.groups[i], lr, grad_scale);
+#pragma omp parallel for schedule(static)
+    for (int i = 0; i < o->n_blocks; i++) {
+        slot       *s = &o->slots[o->blocks[i].i_slot];
+        rvl_tensor *t = rvl_param_tensor(s->param);
+        factors     f = by_group[s->group];
+        if (rvl_tensor_n_dims(t) < 2)
+            f.decay = 0;
+        block_step(rvl_tensor_data(t), s, &o->blocks[i], &f);
     }
+    for (int i = 0; i < o->n_slots; i++)
+        rvl_param_touch(o->slots[i].param);
 }
 
 size_t rvl_adamw_bytes(const rvl_adamw *o)

@@ -3,19 +3,30 @@
  * @file learn/optimizer.h
  * AdamW with decoupled weight decay (Loshchilov and Hutter 2019, algorithm 2), gradient accumulation and clipping.
  *
- * Weight decay acts on weights of two and more axes only (no biases, norms or scales). Gradients are summed in f32
- * buffers of the optimizer; every result is independent of the thread count.
+ * Weight decay acts on weights of two and more axes only (no biases, norms or scales). Gradients, moments and the step
+ * are f32, its factors and the gradient's norm f64; every result is independent of the thread count. A step allocates
+ * nothing.
  */
 #ifndef RVL_LEARN_OPTIMIZER_H
 #define RVL_LEARN_OPTIMIZER_H
 #include "rvl/plan.h"
 
+enum { RVL_ADAMW_MAX_GROUPS = 8 };
+
+/** What the weights of one group (rvl_param_group) get: their learning rate is the step's times lr_scale. */
 typedef struct {
-    double beta1, beta2, eps, weight_decay;
+    double lr_scale, weight_decay;
+} rvl_adamw_group;
+
+typedef struct {
+    double          beta1, beta2, eps;
+    int             n_groups; /* 1..RVL_ADAMW_MAX_GROUPS */
+    rvl_adamw_group groups[RVL_ADAMW_MAX_GROUPS];
 } rvl_adamw_opts;
 
 typedef struct rvl_adamw rvl_adamw;
-/** For the used, trainable F32 weights of `params` (borrowed). STATE if there are none. */
+/** For the used, trainable F32 weights of `params` (borrowed); frozen weights take no memory. STATE if there are none,
+ *  USAGE if one is of a group that `opts` does not have. */
 RVL_MUST_USE rvl_status  rvl_adamw_new(rvl_adamw **out, rvl_params *params, rvl_adamw_opts opts, rvl_error *err);
 void                     rvl_adamw_free(rvl_adamw *o);
 void                     rvl_adamw_zero_grad(rvl_adamw *o);

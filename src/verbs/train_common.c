@@ -343,7 +343,7 @@ rvl_status rvl__training_open_run(rvl_training *t, const rvl_train_opts *opts, c
 
 rvl_status rvl__training_prepare(rvl_training *t, const rvl_train_opts *opts, rvl_error *err)
 {
-    rvl_adamw_opts  adamw = {opts->beta1, opts->beta2, 1e-8, opts->weight_decay};
+    rvl_adamw_opts  adamw = {opts->beta1, opts->beta2, 1e-8, 1, {{1, opts->weight_decay}}};
     rvl_loader_opts loader = {.batch_size = (int)t->batch,
                               .images_per_study = 1,
                               .shuffle = true,

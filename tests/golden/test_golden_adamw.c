@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file golden/test_golden_adamw.c
- * Ten steps of AdamW on a small network against torch.optim.AdamW (adamw.py).
+ * Ten steps of AdamW on a small network against torch.optim.AdamW, with one group and with two (adamw.py).
  */
 #include "golden/golden.h"
 #include "learn/optimizer.h"
@@ -18,22 +18,22 @@ static rvl_node *network_build(golden *c)
         3u, false);
 }
 
-static void ten_adamw_steps__match_torch(void **state)
+static void ten_steps(const char *name, rvl_adamw_opts opts)
 {
-    golden     c = golden_open("adamw");
+    golden     c = golden_open(name);
     rvl_node  *loss = network_build(&c);
     rvl_adamw *optimizer = NULL;
     rvl_error  err = {0};
     float      losses[10];
     char       key[256];
 
-    (void)state;
     rvl_output(c.g, "loss", loss);
     golden_plan_backward(&c, loss, NULL);
     golden_fill(&c);
-    golden_ok(rvl_adamw_new(&optimizer, c.params,
-                            (rvl_adamw_opts){.beta1 = 0.9, .beta2 = 0.98, .eps = 1e-8, .weight_decay = 0.05}, &err),
-              &err);
+    for (int i = 0; i < rvl_params_count(c.params); i++)
+        if (opts.n_groups > 1 && strncmp(rvl_param_name(rvl_params_at(c.params, i)), "visual.", 7) == 0)
+            rvl_param_set_group(rvl_params_at(c.params, i), 1);
+    golden_ok(rvl_adamw_new(&optimizer, c.params, opts, &err), &err);
     for (int step = 0; step < 10; step++) {
         snprintf(key, sizeof key, "image%d", step);
         golden_input(&c, key, golden_slot(&c, "image"), 8 * 2 * 12 * 12, 1.0);
@@ -60,8 +60,21 @@ static void ten_adamw_steps__match_torch(void **state)
     golden_close(&c);
 }
 
+static void ten_adamw_steps__match_torch(void **state)
+{
+    (void)state;
+    ten_steps("adamw", (rvl_adamw_opts){0.9, 0.98, 1e-8, 1, {{1, 0.05}}});
+}
+
+static void groups__have_their_own_rate_and_decay(void **state)
+{
+    (void)state;
+    ten_steps("adamw_groups", (rvl_adamw_opts){0.9, 0.98, 1e-8, 2, {{1, 0.05}, {0.2, 4}}});
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(ten_adamw_steps__match_torch)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(ten_adamw_steps__match_torch),
+                                       cmocka_unit_test(groups__have_their_own_rate_and_decay)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
