@@ -39,7 +39,8 @@ int cmd_align(int argc, char **argv, rvl_cli *cli)
 
     if (!cli_parse(cli, CLI_JSON | CLI_SEED | CLI_LIMIT | CLI_DRY_RUN | CLI_DEVICE, opts, argc, argv))
         return cli->exit_code;
-    cli_train_take(cli, &o.train);
+    if (!cli_train_take(cli, &o.train))
+        return cli->exit_code;
     int code = rvl_align_run(&result, &o, &err) ? cli_fail(cli, &err)
                                                 : cli_train_print(cli, &o.train, &result, "rvl embed -m");
     cli_train_release(&o.train);

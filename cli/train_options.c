@@ -7,12 +7,17 @@
 #include "base/alloc.h"
 #include "base/json.h"
 
-void cli_train_take(rvl_cli *cli, rvl_train_opts *o)
+bool cli_train_take(rvl_cli *cli, rvl_train_opts *o)
 {
-    rvl_error err = {0};
-    char     *text = NULL;
-    json_t   *config = json_object();
+    static const char *const sizes[] = {"width",       "depth",     "bottleneck", "stem-kernel",
+                                        "stem-stride", "stem-pool", NULL};
+    rvl_error                err = {0};
+    char                    *text = NULL;
+    json_t                  *config;
 
+    if (cli_excludes(cli, o->arch != NULL, "--arch", sizes))
+        return false;
+    config = json_object();
     o->seed = cli->seed;
     o->threads = cli->threads;
     o->limit = cli->limit;
@@ -23,6 +28,7 @@ void cli_train_take(rvl_cli *cli, rvl_train_opts *o)
         o->config_json = text;
     json_decref(config);
     o->argv_text = cli->argv_text;
+    return true;
 }
 
 void cli_train_release(rvl_train_opts *o)

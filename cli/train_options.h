@@ -39,17 +39,22 @@
     OPT_GROUP("image_tower"),                                                                                          \
         OPT_STR("image-tower", 0, &(o).image_tower, "MODEL", "start from a run, bundle or weight file [random]"),      \
         OPT_STR("allow-missing", 0, &(o).allow_missing, "KEYS", "prefixes of keys that file may lack [none]"),         \
+        OPT_STR("arch", 0, &(o).arch, "NAME",                                                                          \
+                "resnet18, resnet34, resnet50, vit_tiny, vit_small, vit_base [by sizes]"),                             \
+        OPT_INT("patch", 0, &(o).patch, "side of a vision transformer's patches [16]"),                                \
+        OPT_STR("image-pooling", 0, &(o).image_pooling, "KIND", "of a vision transformer: cls or mean [cls]"),         \
         OPT_INT("in-channels", 0, &(o).in_channels, "channels that it reads, 1 or 3; an image has one [1]"),           \
         OPT_FLAG("sum-channels", 0, &(o).sum_channels, "read one where that file's tower reads several"),              \
-        OPT_INT("width", 0, &(o).width, "channels of the first stage [16]"),                                           \
+        OPT_INT("width", 0, &(o).width, "of a ResNet: channels of the first stage [16]"),                              \
         OPT_STR("depth", 0, &(o).depth, "BLOCKS", "per stage, or resnet18, resnet34, resnet50 [2,2,2,2]"),             \
         OPT_FLAG("bottleneck", 0, &(o).bottleneck, "bottleneck blocks"),                                               \
         OPT_INT("stem-kernel", 0, &(o).stem_kernel, "side of the first convolution [7]"),                              \
         OPT_INT("stem-stride", 0, &(o).stem_stride, "its stride [2]"),                                                 \
         OPT_FLAG("stem-pool", 0, &(o).stem_pool, "max-pool behind it [yes]")
 
-/** Common options' values into `o`; keeps the resolved configuration's text, to be freed by cli_train_release. */
-void cli_train_take(rvl_cli *cli, rvl_train_opts *o);
+/** Common options' values into `o`; keeps the resolved configuration's text, to be freed by cli_train_release. False
+ *  (the exit code is set) if sizes are given beside --arch, which says them all. */
+bool cli_train_take(rvl_cli *cli, rvl_train_opts *o);
 void cli_train_release(rvl_train_opts *o);
 /** Print the result; `next` is the command to suggest. Returns the exit code. */
 int  cli_train_print(rvl_cli *cli, const rvl_train_opts *o, const rvl_train_result *r, const char *next);

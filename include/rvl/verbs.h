@@ -38,9 +38,12 @@ typedef struct {
     /* the image tower */
     const char *image_tower;   /* start from a run, bundle or weight file (random) */
     const char *allow_missing; /* comma-separated prefixes of keys that may be absent */
+    const char *arch;          /* resnet18, resnet34, resnet50, vit_tiny, vit_small, vit_base (a ResNet by its sizes) */
+    int64_t     patch;         /* side of a vision transformer's patches (16) */
+    const char *image_pooling; /* of a vision transformer: cls or mean ("cls") */
     int64_t     in_channels;   /* of the first layer: 1 or 3 (1); images have one, three get it three times */
     bool        sum_channels;  /* an image_tower of several channels becomes one of one: kernels are summed */
-    int64_t     width;         /* channels of the first stage (16) */
+    int64_t     width;         /* of a ResNet: channels of the first stage (16) */
     const char *depth;         /* blocks a stage "1,1,1,1" ("2,2,2,2"); "resnet18" "resnet34" "resnet50" too */
     int64_t     stem_kernel, stem_stride; /* (7), (2) */
     bool        stem_pool, bottleneck;    /* (true), (false) */

@@ -27,6 +27,13 @@ static const int_field rank_fields[] = {IMAGE(n_spatial, 2, 3)};
     }
 static const int_field resnet_fields[] = {RESNET(width, 1, 8192), RESNET(stem_kernel, 1, 31),
                                           RESNET(stem_stride, 1, 16)};
+#define VIT(field, min, max)                                                                                           \
+    {                                                                                                                  \
+#field, offsetof(rvl_vit_config, field), min, max                                                              \
+    }
+static const int_field vit_fields[] = {VIT(image_height, 1, 65535),  VIT(image_width, 1, 65535), VIT(patch, 1, 1024),
+                                       VIT(hidden, 1, 65536),        VIT(n_layers, 1, 1000),     VIT(n_heads, 1, 1024),
+                                       VIT(intermediate, 1, 1000000)};
 #define TEXT(field, min, max)                                                                                          \
     {                                                                                                                  \
 #field, offsetof(rvl_bert_config, field), min, max                                                             \
@@ -40,7 +47,7 @@ static const int_field text_fields[] = {
     }
 static const int_field clip_fields[] = {CLIP(embed_dim, 1, 65536)};
 
-static const char *const image_kind_names[] = {"resnet"};
+static const char *const image_kind_names[] = {"resnet", "vit"};
 static const char *const pooling_names[] = {"cls", "mean"};
 static const char *const similarity_names[] = {"cosine", "dot", "scaled"};
 
@@ -105,13 +112,19 @@ static bool resnet_format(json_t *image, const rvl_resnet_config *cfg)
                         json_pack("[iiii]", cfg->blocks[0], cfg->blocks[1], cfg->blocks[2], cfg->blocks[3]));
 }
 
+static bool vit_format(json_t *image, const rvl_vit_config *cfg)
+{
+    return fields_format(image, cfg, vit_fields, RVL_ARRAY_LEN(vit_fields)) &&
+           rvl_json_set(image, "pooling", json_string(pooling_names[cfg->pooling]));
+}
+
 static bool image_format(json_t *arch, const rvl_image_config *cfg)
 {
     json_t *image = json_object();
     bool    ok = image && rvl_json_set(image, "type", json_string(image_kind_names[cfg->kind])) &&
               fields_format(image, cfg, rank_fields, RVL_ARRAY_LEN(rank_fields)) &&
               fields_format(image, cfg, image_fields, RVL_ARRAY_LEN(image_fields)) &&
-              resnet_format(image, &cfg->resnet);
+              (cfg->kind == RVL_IMAGE_VIT ? vit_format(image, &cfg->vit) : resnet_format(image, &cfg->resnet));
 
     if (!ok)
         json_decref(image);
@@ -182,6 +195,17 @@ static rvl_status resnet_parse(rvl_resnet_config *cfg, const json_t *image, rvl_
     return RVL_OK;
 }
 
+static rvl_status vit_parse(rvl_vit_config *cfg, const json_t *image, rvl_error *err)
+{
+    int        pooling = 0;
+    rvl_status st = fields_parse(cfg, image, "image", vit_fields, RVL_ARRAY_LEN(vit_fields), err);
+
+    if (!st)
+        st = name_parse(&pooling, image, "image", "pooling", pooling_names, RVL_ARRAY_LEN(pooling_names), err);
+    cfg->pooling = (rvl_pooling)pooling;
+    return st;
+}
+
 /** Bundles of the first versions name no rank (2), and a tower without a type is a ResNet. */
 static rvl_status image_parse(rvl_image_config *cfg, const json_t *image, rvl_error *err)
 {
@@ -200,7 +224,7 @@ static rvl_status image_parse(rvl_image_config *cfg, const json_t *image, rvl_er
     if (st)
         return st;
     cfg->kind = (rvl_image_kind)kind;
-    return resnet_parse(&cfg->resnet, image, err);
+    return kind == RVL_IMAGE_VIT ? vit_parse(&cfg->vit, image, err) : resnet_parse(&cfg->resnet, image, err);
 }
 
 static rvl_status text_parse(rvl_bert_config *cfg, const json_t *text, rvl_error *err)
@@ -285,13 +309,35 @@ static rvl_status resnet_check(const rvl_resnet_config *cfg, rvl_error *err)
     return st;
 }
 
+static rvl_status vit_check(const rvl_vit_config *cfg, rvl_error *err)
+{
+    rvl_status st = fields_check(cfg, "image", vit_fields, RVL_ARRAY_LEN(vit_fields), err);
+
+    if (st)
+        return st;
+    if (cfg->image_height % cfg->patch || cfg->image_width % cfg->patch)
+        return rvl_fail(err, RVL_ERR_USAGE,
+                        "cannot build the model: images of %d x %d do not divide into patches of side %d",
+                        cfg->image_height, cfg->image_width, cfg->patch);
+    if (cfg->hidden % cfg->n_heads)
+        return rvl_fail(err, RVL_ERR_USAGE,
+                        "cannot build the model: image.hidden %d is no multiple of image.n_heads %d", cfg->hidden,
+                        cfg->n_heads);
+    return RVL_OK;
+}
+
 static rvl_status image_check(const rvl_image_config *cfg, rvl_error *err)
 {
     rvl_status st = fields_check(cfg, "image", image_fields, RVL_ARRAY_LEN(image_fields), err);
 
     if (!st)
         st = fields_check(cfg, "image", rank_fields, RVL_ARRAY_LEN(rank_fields), err);
-    return st ? st : resnet_check(&cfg->resnet, err);
+    if (!st && cfg->kind == RVL_IMAGE_VIT && cfg->n_spatial != 2)
+        st = rvl_fail(err, RVL_ERR_USAGE, "cannot build the model: a vision transformer reads images of 2 axes, not %d",
+                      cfg->n_spatial);
+    if (st)
+        return st;
+    return cfg->kind == RVL_IMAGE_VIT ? vit_check(&cfg->vit, err) : resnet_check(&cfg->resnet, err);
 }
 
 rvl_status rvl__arch_check(const rvl_model *m, rvl_error *err)

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file model/bert.c
- * BERT encoder (Devlin et al. 2019) of any size, post-LayerNorm, with Hugging Face's names behind "text.". Attention is
- * composed from matmul, softmax and transposes; padded keys get -1e9 before the softmax.
+ * BERT encoder (Devlin et al. 2019) of any size, post-LayerNorm, with Hugging Face's names behind "text.". Padded keys
+ * get -1e9 before the softmax.
  */
 #include "model/layers.h"
 #include "model/model.h"
-#include <math.h>
 #include <stdio.h>
 
 /** What every layer of the encoder needs. */
@@ -48,38 +47,22 @@ static rvl_node *embeddings_build(const encoder_context *e, rvl_node *ids, int64
     return drop(e, x);
 }
 
-/** (N, T, E) -> (N, Q, T, E / Q). */
-static rvl_node *heads_split(const encoder_context *e, rvl_node *x)
-{
-    int64_t n = rvl_node_extent(x, 0);
-    int64_t n_tok = rvl_node_extent(x, 1);
-    int64_t n_heads = e->cfg->n_heads;
-
-    x = rvl_reshape(x, 4, (int64_t[]){n, n_tok, n_heads, e->cfg->hidden / n_heads});
-    return rvl_transpose(x, (int[]){0, 2, 1, 3});
-}
-
 /** Multi-head self-attention: (N, T, E) -> (N, T, E), before the output projection. */
 static rvl_node *self_attention_build(const encoder_context *e, rvl_node *x)
 {
     int64_t   hidden = e->cfg->hidden;
-    double    scale = 1.0 / sqrt((double)hidden / e->cfg->n_heads);
+    int       n_heads = e->cfg->n_heads;
     rvl_node *q;
     rvl_node *k;
     rvl_node *v;
-    rvl_node *scores;
-    rvl_node *y;
 
     rvl_graph_scope(e->g, "self");
-    q = heads_split(e, rvl__model_linear(e->g, x, "query", hidden, RVL_LINEAR_BERT));
-    k = heads_split(e, rvl__model_linear(e->g, x, "key", hidden, RVL_LINEAR_BERT));
-    v = heads_split(e, rvl__model_linear(e->g, x, "value", hidden, RVL_LINEAR_BERT));
-    scores = rvl_affine(rvl_matmul(q, k, (rvl_matmul_attr){.trans_b = true}), scale, 0);
-    scores = drop(e, rvl_softmax(rvl_add(scores, e->key_bias)));
-    y = rvl_transpose(rvl_matmul(scores, v, (rvl_matmul_attr){0}), (int[]){0, 2, 1, 3});
-    y = rvl_reshape(y, 3, (int64_t[]){rvl_node_extent(x, 0), rvl_node_extent(x, 1), hidden});
+    q = rvl__model_heads(rvl__model_linear(e->g, x, "query", hidden, RVL_LINEAR_BERT), n_heads);
+    k = rvl__model_heads(rvl__model_linear(e->g, x, "key", hidden, RVL_LINEAR_BERT), n_heads);
+    v = rvl__model_heads(rvl__model_linear(e->g, x, "value", hidden, RVL_LINEAR_BERT), n_heads);
+    x = rvl__model_attention(q, k, v, e->key_bias, e->dropout);
     rvl_graph_scope_end(e->g);
-    return y;
+    return x;
 }
 
 /** Scope "output": dense, dropout, add the residual, LayerNorm. */

@@ -37,21 +37,28 @@ static rvl_node *channels_fit(rvl_graph *g, rvl_node *x, const rvl_image_config 
 
 rvl_taps rvl_image_build(rvl_graph *g, rvl_node *x, const rvl_image_config *cfg, bool training, int bn_group)
 {
-    return rvl_resnet_build(g, channels_fit(g, x, cfg), &cfg->resnet, training, bn_group);
+    x = channels_fit(g, x, cfg);
+    if (cfg->kind == RVL_IMAGE_VIT)
+        return rvl_vit_build(g, x, &cfg->vit);
+    return rvl_resnet_build(g, x, &cfg->resnet, training, bn_group);
 }
 
 int rvl_image_features(const rvl_image_config *cfg)
 {
-    return rvl_resnet_features(&cfg->resnet);
+    return cfg->kind == RVL_IMAGE_VIT ? cfg->vit.hidden : rvl_resnet_features(&cfg->resnet);
 }
 
 const char *rvl_image_stem(const rvl_image_config *cfg)
 {
-    (void)cfg;
-    return "visual.conv1.weight";
+    return cfg->kind == RVL_IMAGE_VIT ? "visual.patch_embed.proj.weight" : "visual.conv1.weight";
 }
 
-int64_t rvl_image_side(const rvl_image_config *cfg)
+void rvl_image_extents(int64_t spatial[3], const rvl_image_config *cfg)
 {
-    return 32 * (int64_t)cfg->resnet.stem_stride + cfg->resnet.stem_kernel;
+    for (int i = 0; i < cfg->n_spatial; i++)
+        spatial[i] = 32 * (int64_t)cfg->resnet.stem_stride + cfg->resnet.stem_kernel;
+    if (cfg->kind == RVL_IMAGE_VIT) {
+        spatial[0] = cfg->vit.image_height;
+        spatial[1] = cfg->vit.image_width;
+    }
 }

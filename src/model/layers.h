@@ -28,4 +28,11 @@ rvl_node *rvl__model_batch_norm(rvl_graph *g, rvl_node *x, const char *name, boo
 /** LayerNorm `name` over the last axis. */
 rvl_node *rvl__model_layer_norm(rvl_graph *g, rvl_node *x, const char *name, double eps);
 
+/** Attention heads: (N, T, E) -> (N, Q, T, E / Q). */
+rvl_node *rvl__model_heads(rvl_node *x, int n_heads);
+
+/** softmax(q k^T / sqrt(width of a head) + key_bias) v, heads (N, Q, T, E / Q) -> (N, T, E). `key_bias` (N, 1, 1, T) or
+ *  NULL; `dropout` on the probabilities, 0 is none. */
+rvl_node *rvl__model_attention(rvl_node *q, rvl_node *k, rvl_node *v, rvl_node *key_bias, double dropout);
+
 #endif /* RVL_MODEL_LAYERS_H */

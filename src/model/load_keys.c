@@ -7,6 +7,8 @@
 #include "model/load_keys.h"
 #include "base/alloc.h"
 #include "base/str.h"
+#include "model/pos_embed.h"
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -201,6 +203,48 @@ static rvl_status channels_sum(rvl_tensor **out, const rvl_tensor *found, const 
     return RVL_OK;
 }
 
+/** How a tensor of the file becomes the expected one. */
+typedef enum { FIT_NONE, FIT_EQUAL, FIT_SUM, FIT_RESAMPLE } fit;
+
+/** The grid of learned positions in the file: as its bundle says, else a square. */
+static bool positions_grid(int64_t grid[2], const rvl_key_map *map, const rvl_tensor *found)
+{
+    int64_t n = rvl_tensor_shape(found)[1] - 1;
+
+    grid[0] = map->file_grid[0];
+    grid[1] = map->file_grid[1];
+    if (grid[0] == 0)
+        grid[0] = grid[1] = (int64_t)(sqrt((double)n) + 0.5);
+    return n > 0 && grid[0] * grid[1] == n;
+}
+
+static fit fit_find(const rvl_key_map *map, const char *name, const rvl_tensor *found, const rvl_tensor *expected)
+{
+    bool    equal = found && shapes_equal(found, expected);
+    int64_t grid[2];
+
+    if (!found)
+        return FIT_NONE;
+    if (map->positions && rvl_str_equal(name, map->positions) && rvl_tensor_n_dims(found) == 3 &&
+        rvl_tensor_shape(found)[0] == 1 && rvl_tensor_shape(found)[2] == rvl_tensor_shape(expected)[2] &&
+        !(equal && map->file_grid[0] == 0) && positions_grid(grid, map, found) &&
+        (grid[0] != map->model_grid[0] || grid[1] != map->model_grid[1]))
+        return FIT_RESAMPLE;
+    if (equal)
+        return FIT_EQUAL;
+    return map->sum_channels && channels_differ(map, name, found, expected) ? FIT_SUM : FIT_NONE;
+}
+
+static void resampled_note(rvl_load_report *report, const rvl_key_map *map, const char *name, const rvl_tensor *found)
+{
+    int64_t grid[2];
+
+    (void)positions_grid(grid, map, found);
+    report->n_resampled++;
+    snprintf(report->resampled, sizeof report->resampled, "%.60s from %lld x %lld to %lld x %lld", name,
+             (long long)grid[0], (long long)grid[1], (long long)map->model_grid[0], (long long)map->model_grid[1]);
+}
+
 /** Compare one expected tensor with the file: the file's tensor if it is to be copied. `n_denied` counts failures. */
 static const rvl_tensor *expected_check(const rvl_weight_file *file, const rvl_key_map *map, const char *name,
                                         const rvl_tensor *expected, rvl_load_report *report, int *n_denied)
@@ -208,13 +252,14 @@ static const rvl_tensor *expected_check(const rvl_weight_file *file, const rvl_k
     char              key[NAME_BYTES];
     const rvl_tensor *found = file_find(file, map, name, key);
 
-    if (found && shapes_equal(found, expected)) {
-        report->n_matched++;
-        return found;
-    }
-    if (map->sum_channels && channels_differ(map, name, found, expected)) {
-        report->n_matched++;
+    fit how = fit_find(map, name, found, expected);
+
+    if (how == FIT_SUM)
         note(report->first_summed, &report->n_summed, name);
+    if (how == FIT_RESAMPLE)
+        resampled_note(report, map, name, found);
+    if (how != FIT_NONE) {
+        report->n_matched++;
         return found;
     }
     if (found)
@@ -291,6 +336,23 @@ static rvl_status refuse(const char *path, const rvl_key_map *map, const rvl_loa
                     r->first_unexpected, r->n_unexpected ? "')" : "", hint);
 }
 
+/** The expected tensor in f32, made of the file's. */
+static rvl_status tensor_fit(rvl_tensor **out, const rvl_tensor *found, const rvl_tensor *expected,
+                             const rvl_key_map *map, const char *name, rvl_error *err)
+{
+    int64_t grid[2];
+
+    switch (fit_find(map, name, found, expected)) {
+    case FIT_SUM:
+        return channels_sum(out, found, expected, err);
+    case FIT_RESAMPLE:
+        (void)positions_grid(grid, map, found);
+        return rvl__pos_embed_resample(out, found, 1, grid, map->model_grid, err);
+    default:
+        return rvl_tensor_convert(out, found, RVL_DTYPE_F32, err);
+    }
+}
+
 /** Copy the matching tensors. The comparison was done: only memory can fail. */
 static rvl_status keys_give(rvl_model *m, rvl_model *scratch, const rvl_weight_file *file, const rvl_key_map *map,
                             rvl_error *err)
@@ -313,8 +375,7 @@ static rvl_status keys_give(rvl_model *m, rvl_model *scratch, const rvl_weight_f
         found = expected_check(file, map, name, expected, &counts, &n_denied);
         if (!found)
             continue;
-        st = shapes_equal(found, expected) ? rvl_tensor_convert(&copy, found, RVL_DTYPE_F32, err)
-                                           : channels_sum(&copy, found, expected, err);
+        st = tensor_fit(&copy, found, expected, map, name, err);
         if (!st)
             st = is_param ? rvl_params_give(m->params, name, copy, err) : rvl_state_give(m->state, name, copy, err);
     }

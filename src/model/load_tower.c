@@ -53,7 +53,8 @@ static void value_text(char out[48], const json_t *value)
 static rvl_status part_compare(const json_t *ours, const json_t *theirs, const char *path, const char *part,
                                rvl_error *err)
 {
-    static const char *const shown_by_shape[] = {"dropout", "pooling", "in_channels", "vocab_size", "max_positions"};
+    static const char *const shown_by_shape[] = {"dropout",    "pooling",       "in_channels", "image_height",
+                                                 "vocab_size", "max_positions", "image_width"};
     const char              *key;
     json_t                  *value;
 
@@ -89,9 +90,15 @@ static rvl_status tokenizer_compare(const rvl_tokenizer *ours, const rvl_tokeniz
     return RVL_OK;
 }
 
-/** A bundle says how its tower was built: compare. */
-static rvl_status bundle_compare(const rvl_model *m, const rvl_safetensors *file, const char *path, const char *part,
-                                 rvl_error *err)
+static void grid_of(int64_t grid[2], const rvl_image_config *cfg)
+{
+    grid[0] = cfg->vit.image_height / cfg->vit.patch;
+    grid[1] = cfg->vit.image_width / cfg->vit.patch;
+}
+
+/** A bundle says how its tower was built: compare, and learn the grid of its positions. */
+static rvl_status bundle_compare(rvl_key_map *map, const rvl_model *m, const rvl_safetensors *file, const char *path,
+                                 const char *part, rvl_error *err)
 {
     const char *key = rvl_str_equal(part, "visual") ? "image" : "text";
     rvl_model  *theirs = NULL;
@@ -113,6 +120,8 @@ static rvl_status bundle_compare(const rvl_model *m, const rvl_safetensors *file
         st = part_compare(json_object_get(a, key), json_object_get(b, key), path, key, err);
     if (!st && rvl_str_equal(key, "text"))
         st = tokenizer_compare(m->tokenizer, theirs->tokenizer, path, err);
+    if (!st && map->positions)
+        grid_of(map->file_grid, &theirs->image);
 done:
     json_decref(a);
     json_decref(b);
@@ -138,10 +147,17 @@ rvl_status rvl_model_load_tower(rvl_model *m, const char *path, const char *part
         return rvl_fail(err, RVL_ERR_USAGE, "cannot load '%s': no tower is called '%s' (visual, text)", path, part);
     if (is_visual ? !m->has_image : !m->has_text)
         return rvl_fail(err, RVL_ERR_STATE, "cannot load '%s': the model has no %s tower", path, part);
+    if (is_visual && m->image.kind == RVL_IMAGE_VIT) {
+        st = rvl__arch_check(m, err);
+        if (st)
+            return st;
+        map.positions = "visual.pos_embed";
+        grid_of(map.model_grid, &m->image);
+    }
     st = rvl_weight_file_open(&file, path, err);
     if (!st && rvl_weight_file_safetensors(file) &&
         rvl_safetensors_metadata(rvl_weight_file_safetensors(file), "rvl.format"))
-        st = bundle_compare(m, rvl_weight_file_safetensors(file), path, part, err);
+        st = bundle_compare(&map, m, rvl_weight_file_safetensors(file), path, part, err);
     if (!st) {
         map.file_prefix = file_prefix_find(prefix, file, map.model_prefix);
         map.old_norms = !is_visual;

@@ -94,8 +94,8 @@ static rvl_status part_materialize(rvl_model *m, rvl_model_mode mode, rvl_error 
     rvl_graph   *g = NULL;
     rvl_status   st;
 
-    for (int i = 0; mode == RVL_MODE_EVAL_IMAGE && i < m->image.n_spatial; i++)
-        key.size[1 + i] = rvl_image_side(&m->image);
+    if (mode == RVL_MODE_EVAL_IMAGE)
+        rvl_image_extents(key.size + 1, &m->image);
     st = rvl_graph_new(&g, m->params, m->state, RVL_DTYPE_F32, err);
     if (!st)
         st = rvl_model_build_eval(g, &key, m, err);

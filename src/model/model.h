@@ -24,16 +24,25 @@ typedef struct {
     bool stem_pool;                /* 3x3 stride 2 max-pool after the stem */
 } rvl_resnet_config;
 
-typedef enum { RVL_IMAGE_RESNET } rvl_image_kind;
+typedef enum { RVL_POOLING_CLS, RVL_POOLING_MEAN } rvl_pooling;
+/** Vision transformer with a class token, for images of one size. */
+typedef struct {
+    int         image_height, image_width; /* multiples of `patch`; they set the grid of learned positions */
+    int         patch;                     /* side of a patch */
+    int         hidden, n_layers, n_heads, intermediate;
+    rvl_pooling pooling; /* after the last norm: CLS, the class token; MEAN, over the patches without it */
+} rvl_vit_config;
+
+typedef enum { RVL_IMAGE_RESNET, RVL_IMAGE_VIT } rvl_image_kind;
 /** An image tower: which kind, what goes in, and the configuration of that kind. */
 typedef struct {
     rvl_image_kind    kind;
     int               n_spatial;   /* axes of an image: 2 (H, W) or 3 (D, H, W) */
     int               in_channels; /* of the first layer; images of one channel are repeated */
     rvl_resnet_config resnet;      /* kind RESNET */
+    rvl_vit_config    vit;         /* kind VIT, n_spatial 2 */
 } rvl_image_config;
 
-typedef enum { RVL_POOLING_CLS, RVL_POOLING_MEAN } rvl_pooling;
 typedef struct {
     int         vocab_size, hidden, n_layers, n_heads, intermediate, max_positions, type_vocab;
     double      layer_norm_eps, dropout;
@@ -48,11 +57,12 @@ typedef struct {
     double         temperature; /* start, or the fixed value; logits are similarity / temperature */
 } rvl_clip_config;
 
-/** Named taps of a tower. features[i] is stage i's map, shallow first; tokens (N, T, E) of the last layer. */
+/** Named taps of a tower. features[i] is stage i's map, shallow first; tokens (N, T, E) of the last layer, of a vision
+ *  transformer after the last norm and with the class token first. */
 typedef struct {
-    rvl_node *pooled; /* (N, F) */
-    rvl_node *tokens; /* NULL for a ResNet */
-    rvl_node *features[8];
+    rvl_node *pooled;      /* (N, F) */
+    rvl_node *tokens;      /* NULL for a ResNet */
+    rvl_node *features[8]; /* none for transformers */
     int       n_features;
 } rvl_taps;
 
@@ -63,12 +73,14 @@ rvl_node   *rvl_image_input(rvl_graph *g, const rvl_image_config *cfg, int64_t n
  *  channels fails the graph (SHAPE). */
 rvl_taps    rvl_image_build(rvl_graph *g, rvl_node *x, const rvl_image_config *cfg, bool training, int bn_group);
 int         rvl_image_features(const rvl_image_config *cfg); /* F, the width of `pooled` */
-/** A side for which every layer of the tower has work to do: images of it make all weights. */
-int64_t     rvl_image_side(const rvl_image_config *cfg);
+/** Extents of an image for which every layer of the tower has work to do: building for it makes all weights. */
+void        rvl_image_extents(int64_t spatial[3], const rvl_image_config *cfg);
 /** Key of the weight that reads the channels, (O, in_channels, kernel...). */
 const char *rvl_image_stem(const rvl_image_config *cfg);
 rvl_taps    rvl_resnet_build(rvl_graph *g, rvl_node *x, const rvl_resnet_config *cfg, bool training, int bn_group);
 int         rvl_resnet_features(const rvl_resnet_config *cfg);
+/** x (N, C, image_height, image_width); another size fails the graph (SHAPE). */
+rvl_taps    rvl_vit_build(rvl_graph *g, rvl_node *x, const rvl_vit_config *cfg);
 /** ids I32 (N, T), mask (N, T) 1 for real tokens. Mean pooling leaves padding out. Scoped "text". */
 rvl_taps    rvl_bert_build(rvl_graph *g, rvl_node *ids, rvl_node *mask, const rvl_bert_config *cfg, bool training);
 /** Linear classifier "head" on pooled features: (N, F) -> (N, K). */
@@ -115,8 +127,9 @@ rvl_status rvl_model_build_eval(rvl_graph *g, const rvl_plan_key *key, void *mod
 RVL_MUST_USE rvl_status rvl_bundle_save(const rvl_model *m, const char *path, rvl_error *err);
 typedef struct {
     int  n_matched, n_missing, n_unexpected, n_misshapen;
-    int  n_summed; /* of the matched: summed over the file's input channels */
+    int  n_summed, n_resampled; /* of the matched: summed over input channels, positions from another grid */
     char first_missing[128], first_unexpected[128], first_misshapen[128], first_summed[128];
+    char resampled[128]; /* "visual.pos_embed from 14 x 14 to 16 x 12" */
 } rvl_load_report;
 /** A bundle made by rvl_bundle_save. */
 RVL_MUST_USE rvl_status rvl_bundle_load(rvl_model **out, const char *path, rvl_load_report *report, rvl_error *err);
@@ -128,7 +141,8 @@ typedef struct {
 /** Put the encoder weights of a bundle or a plain weight file (engine/weight_file.h: safetensors, in one file or in
  *  parts, or what torch.save wrote; torchvision's or Hugging Face's names, also behind "module.") into `m`, which was
  *  configured but not materialised: `part` "visual" or "text". Fails on any missing or misshapen key that `opts` (NULL:
- *  zeros) does not allow; says what was done in the report either way. */
+ *  zeros) does not allow; says what was done in the report either way. Positions of a vision transformer for another
+ *  image size are resampled (model/pos_embed.h); a plain file's stand on a square. */
 RVL_MUST_USE rvl_status rvl_model_load_tower(rvl_model *m, const char *path, const char *part,
                                              const rvl_load_opts *opts, rvl_load_report *report, rvl_error *err);
 /** RUN folder (its best checkpoint, else the latest) or file -> bundle path; `*which` says which was taken. */

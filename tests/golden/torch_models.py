@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ResNet and BERT in plain torch.nn, written after torchvision's resnet.py and Hugging Face's modeling_bert.py: same
-names of weights, same order of operations. The reference for src/model."""
+"""ResNet, ViT and BERT in plain torch.nn, written after torchvision's resnet.py, timm's vision_transformer.py and Hugging
+Face's modeling_bert.py: same names of weights, same order of operations. The reference for src/model."""
 import math
 
 import torch
@@ -78,6 +78,38 @@ def named(**modules):
     for name, child in modules.items():
         setattr(m, name, child)
     return m
+
+
+class Vit(nn.Module):
+    """forward gives the tokens behind the last norm, class token first."""
+
+    def __init__(self, size, patch, hidden, layers, heads, intermediate, n_in=3, eps=1e-6):
+        super().__init__()
+        self.heads = heads
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, hidden))
+        self.pos_embed = nn.Parameter(torch.zeros(1, 1 + size[0] // patch * (size[1] // patch), hidden))
+        self.patch_embed = named(proj=nn.Conv2d(n_in, hidden, patch, stride=patch))
+        self.blocks = nn.Sequential(*[
+            named(norm1=nn.LayerNorm(hidden, eps), attn=named(qkv=nn.Linear(hidden, 3 * hidden),
+                                                             proj=nn.Linear(hidden, hidden)),
+                  norm2=nn.LayerNorm(hidden, eps), mlp=named(fc1=nn.Linear(hidden, intermediate),
+                                                            fc2=nn.Linear(intermediate, hidden)))
+            for _ in range(layers)])
+        self.norm = nn.LayerNorm(hidden, eps)
+
+    def attention(self, a, x):
+        n, t, e = x.shape
+        q, k, v = a.qkv(x).reshape(n, t, 3, self.heads, e // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
+        p = (q * (e // self.heads) ** -0.5 @ k.transpose(-2, -1)).softmax(dim=-1)
+        return a.proj((p @ v).transpose(1, 2).reshape(n, t, e))
+
+    def forward(self, x):
+        x = self.patch_embed.proj(x).flatten(2).transpose(1, 2)
+        x = torch.cat((self.cls_token.expand(x.shape[0], -1, -1), x), dim=1) + self.pos_embed
+        for block in self.blocks:
+            x = x + self.attention(block.attn, block.norm1(x))
+            x = x + block.mlp.fc2(F.gelu(block.mlp.fc1(block.norm2(x))))
+        return self.norm(x)
 
 
 class Bert(nn.Module):
