@@ -54,6 +54,23 @@ static inline void skip_without_data(const char *relative)
     skip();
 }
 
+/** A file of pretrained weights (tools/fetch-weights): in RVL_TEST_WEIGHTS, else in .cache/weights. If it is absent the
+ *  test ends as skipped. */
+#define SKIP_WITHOUT_WEIGHTS(buf, relative) skip_without_weights(buf, relative)
+static inline void skip_without_weights(char *buf, const char *relative)
+{
+    const char *dir = getenv("RVL_TEST_WEIGHTS");
+
+    if (dir && *dir)
+        snprintf(buf, PATH_BYTES, "%s/%s", dir, relative);
+    else
+        snprintf(buf, PATH_BYTES, "%s/.cache/weights/%s", source_dir(), relative);
+    if (access(buf, R_OK) == 0)
+        return;
+    printf("SKIP: no '%s' (run tools/fetch-weights, or set RVL_TEST_WEIGHTS)\n", relative);
+    skip();
+}
+
 /** Make a new empty folder; `buf` (PATH_BYTES) gets its path. */
 static inline void temp_dir(char *buf)
 {

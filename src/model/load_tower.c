@@ -9,6 +9,7 @@
 #include "model/arch.h"
 #include "model/bundle.h"
 #include "model/load_keys.h"
+#include <limits.h>
 #include <stdio.h>
 
 #define PREFIX_BYTES 32
@@ -129,6 +130,19 @@ done:
     return st;
 }
 
+/** A text tower that was trained with more positions than configured keeps them. */
+static void positions_take(rvl_model *m, const rvl_weight_file *file, const char *prefix)
+{
+    char              name[PREFIX_BYTES + 64];
+    const rvl_tensor *t;
+
+    snprintf(name, sizeof name, "%sembeddings.position_embeddings.weight", prefix);
+    t = rvl_weight_file_find(file, name);
+    if (t && rvl_tensor_n_dims(t) == 2 && rvl_tensor_shape(t)[0] > m->text.max_positions &&
+        rvl_tensor_shape(t)[0] <= INT_MAX)
+        m->text.max_positions = (int)rvl_tensor_shape(t)[0];
+}
+
 rvl_status rvl_model_load_tower(rvl_model *m, const char *path, const char *part, const rvl_load_opts *opts,
                                 rvl_load_report *report, rvl_error *err)
 {
@@ -161,6 +175,8 @@ rvl_status rvl_model_load_tower(rvl_model *m, const char *path, const char *part
     if (!st) {
         map.file_prefix = file_prefix_find(prefix, file, map.model_prefix);
         map.old_norms = !is_visual;
+        if (!is_visual)
+            positions_take(m, file, map.file_prefix);
         st = rvl__load_keys(m, file, path, &map, report, err);
     }
     rvl_weight_file_close(file);

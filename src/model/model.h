@@ -142,7 +142,8 @@ typedef struct {
  *  parts, or what torch.save wrote; torchvision's or Hugging Face's names, also behind "module.") into `m`, which was
  *  configured but not materialised: `part` "visual" or "text". Fails on any missing or misshapen key that `opts` (NULL:
  *  zeros) does not allow; says what was done in the report either way. Positions of a vision transformer for another
- *  image size are resampled (model/pos_embed.h); a plain file's stand on a square. */
+ *  image size are resampled (model/pos_embed.h); a plain file's stand on a square. A text tower with more positions
+ *  than configured keeps them: `m->text.max_positions` grows. */
 RVL_MUST_USE rvl_status rvl_model_load_tower(rvl_model *m, const char *path, const char *part,
                                              const rvl_load_opts *opts, rvl_load_report *report, rvl_error *err);
 /** RUN folder (its best checkpoint, else the latest) or file -> bundle path; `*which` says which was taken. */

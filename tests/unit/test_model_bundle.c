@@ -509,8 +509,10 @@ static void tower__comes_from_torchvision_and_hugging_face_files(void **state)
     ok(rvl_model_load_tower(other, in_folder("resnet.safetensors"), "visual", NULL, &report, &err), &err);
     assert_int_equal(report.n_unexpected, 3);
     assert_string_equal(report.first_unexpected, "fc.weight");
+    other->text.max_positions = 9; /* fewer than the file has */
     ok(rvl_model_load_tower(other, in_folder("bert.safetensors"), "text", NULL, &report, &err), &err);
     assert_int_equal(report.n_unexpected, 2);
+    assert_int_equal(other->text.max_positions, 16);
     /* f16 in the file, f32 in the model */
     p = rvl_params_find(m->params, "text.encoder.layer.0.attention.self.query.weight");
     ok(rvl_tensor_convert(&half, rvl_param_tensor(p), RVL_DTYPE_F16, &err), &err);
@@ -601,6 +603,10 @@ static void tower__built_otherwise_is_refused(void **state)
     assert_int_equal(rvl_model_load_tower(other, in_folder("a.safetensors"), "visual", NULL, NULL, &err),
                      RVL_ERR_FORMAT);
     assert_non_null(strstr(err.text, "'image.stem_stride' is 2 there, but configured as 1"));
+    other->text.max_positions = 17; /* more than the file has */
+    assert_int_equal(rvl_model_load_tower(other, in_folder("a.safetensors"), "text", NULL, NULL, &err), RVL_ERR_FORMAT);
+    assert_non_null(strstr(err.text, "position_embeddings"));
+    other->text.max_positions = 16;
     other->text.n_heads = 4;
     assert_int_equal(rvl_model_load_tower(other, in_folder("a.safetensors"), "text", NULL, NULL, &err), RVL_ERR_FORMAT);
     assert_non_null(strstr(err.text, "n_heads"));

@@ -99,21 +99,6 @@ static void encode__equals_reference_on_awkward_strings(void **state)
     json_decref(json);
 }
 
-/* A file of pretrained weights (tools/fetch-weights): RVL_TEST_WEIGHTS, else .cache/weights. Skips if absent. */
-static void weights_path(char *buf, const char *relative)
-{
-    const char *dir = getenv("RVL_TEST_WEIGHTS");
-
-    if (dir && *dir)
-        snprintf(buf, PATH_BYTES, "%s/%s", dir, relative);
-    else
-        snprintf(buf, PATH_BYTES, "%s/.cache/weights/%s", source_dir(), relative);
-    if (access(buf, R_OK) == 0)
-        return;
-    printf("SKIP: no '%s' (run tools/fetch-weights, or set RVL_TEST_WEIGHTS)\n", relative);
-    skip();
-}
-
 /* Ids by the model's own tokenizer, from the reference run of all-MiniLM-L6-v2. */
 static void encode__equals_minilm_reference_sentences(void **state)
 {
@@ -126,7 +111,7 @@ static void encode__equals_minilm_reference_sentences(void **state)
     rvl_tokenizer   *t = NULL;
 
     (void)state;
-    weights_path(path, "all-MiniLM-L6-v2/vocab.txt");
+    SKIP_WITHOUT_WEIGHTS(path, "all-MiniLM-L6-v2/vocab.txt");
     t = load(path, true);
     assert_int_equal(rvl_tokenizer_count(t), 30522);
     assert_true(ids_equal(t, "No pleural effusion or pneumothorax.", s1, RVL_ARRAY_LEN(s1)));
@@ -168,7 +153,7 @@ static void encode__equals_llama_cpp_bert_vectors(void **state)
     int               n_wrong = 0;
 
     (void)state;
-    weights_path(path, "all-MiniLM-L6-v2/vocab.txt");
+    SKIP_WITHOUT_WEIGHTS(path, "all-MiniLM-L6-v2/vocab.txt");
     t = load(path, true);
     assert_true(source_path(relative, sizeof relative, "tests/unit/data/llama_cpp_bert.inp"));
     assert_int_equal(rvl_file_read(&inp, &n_bytes, relative, 0, NULL), RVL_OK);

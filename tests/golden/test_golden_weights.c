@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file golden/test_golden_weights.c
+ * Towers that others trained (tools/fetch-weights), loaded and run. Expected numbers come from implementations of these
+ * networks in NumPy, in f64, checked against ONNX Runtime. Skips without the files.
+ */
+#include "tests/support.h"
+#include "model/model.h"
+#include <math.h>
+
+#define TOLERANCE 1e-4
+
+static void ok(rvl_status st, const rvl_error *err)
+{
+    if (st)
+        fail_msg("%s", err->text);
+}
+
+static void near(const char *what, double got, double want)
+{
+    if (!(fabs(got - want) <= TOLERANCE))
+        fail_msg("%s is %.6f, the reference has %.6f", what, got, want);
+}
+
+enum { N_TEXTS = 5, MINILM_WIDTH = 384, MAX_TOK = 24 };
+
+/** Sentences as one padded batch through tokenizer and tower: mean over the tokens, then L2 norm 1. */
+static void texts_embed(float out[N_TEXTS][MINILM_WIDTH], rvl_model *m, const char *const *texts)
+{
+    rvl_graph *g = NULL;
+    rvl_plan  *plan = NULL;
+    rvl_error  err = {0};
+    int64_t    shape[2] = {N_TEXTS, MAX_TOK};
+
+    ok(rvl_graph_new(&g, m->params, m->state, RVL_DTYPE_F32, &err), &err);
+    rvl_node *ids = rvl_input(g, "ids", RVL_DTYPE_I32, 2, shape);
+    rvl_node *mask = rvl_input(g, "mask", RVL_DTYPE_F32, 2, shape);
+    rvl_output(g, "embedding", rvl_l2_normalize(rvl_bert_build(g, ids, mask, &m->text, false).pooled, 1e-12));
+    ok(rvl_plan_new(&plan, g, (rvl_plan_opts){0}, &err), &err);
+    for (int i = 0; i < N_TEXTS; i++) {
+        int n_tok = 0;
+        int n_cut = 0;
+
+        ok(rvl_tokenizer_encode((int32_t *)rvl_tensor_data(rvl_plan_input(plan, "ids")) + i * MAX_TOK, &n_tok, &n_cut,
+                                m->tokenizer, texts[i], MAX_TOK, &err),
+           &err);
+        assert_int_equal(n_cut, 0);
+        for (int t = 0; t < MAX_TOK; t++)
+            ((float *)rvl_tensor_data(rvl_plan_input(plan, "mask")))[i * MAX_TOK + t] = t < n_tok ? 1.0F : 0.0F;
+    }
+    ok(rvl_plan_run(plan, &err), &err);
+    memcpy(out, rvl_tensor_const_data(rvl_plan_output(plan, "embedding")), sizeof(float) * N_TEXTS * MINILM_WIDTH);
+    rvl_plan_free(plan);
+    rvl_graph_free(g);
+}
+
+static double dot(const float *a, const float *b)
+{
+    double sum = 0;
+
+    for (int i = 0; i < MINILM_WIDTH; i++)
+        sum += (double)a[i] * (double)b[i];
+    return sum;
+}
+
+static void minilm__embeds_sentences_as_the_reference(void **state)
+{
+    static const char *const texts[N_TEXTS] = {
+        "No pleural effusion or pneumothorax.", "There is no evidence of pneumothorax or effusion.",
+        "Large right pleural effusion.", "The liver is enlarged with diffuse fatty infiltration.",
+        "Cardiomegaly is present."};
+    static const double first[3][8] = {
+        {0.064810, 0.067039, -0.034542, -0.016493, 0.041489, -0.023206, -0.111235, 0.057048},
+        {0.024479, 0.077990, -0.032498, -0.004188, 0.067901, -0.014925, -0.125417, 0.012928},
+        {0.077148, 0.054610, 0.011174, 0.001031, 0.018368, -0.006638, -0.083610, 0.111499}};
+    static const struct {
+        int    a, b;
+        double cosine;
+    } pairs[] = {{0, 1, 0.8219}, {0, 2, 0.6704}, {1, 2, 0.4263}, {0, 3, 0.2461}, {0, 4, 0.3297}};
+    static float    out[N_TEXTS][MINILM_WIDTH];
+    char            weights[PATH_BYTES];
+    char            vocab[PATH_BYTES];
+    char            what[64];
+    rvl_model      *m = NULL;
+    rvl_load_report report;
+    rvl_error       err = {0};
+
+    (void)state;
+    SKIP_WITHOUT_WEIGHTS(weights, "all-MiniLM-L6-v2/model.safetensors");
+    SKIP_WITHOUT_WEIGHTS(vocab, "all-MiniLM-L6-v2/vocab.txt");
+    ok(rvl_model_new(&m, 1, &err), &err);
+    m->has_text = true;
+    m->text = (rvl_bert_config){.vocab_size = 30522,
+                                .hidden = MINILM_WIDTH,
+                                .n_layers = 6,
+                                .n_heads = 12,
+                                .intermediate = 1536,
+                                .max_positions = 512,
+                                .type_vocab = 2,
+                                .layer_norm_eps = 1e-12,
+                                .pooling = RVL_POOLING_MEAN};
+    ok(rvl_tokenizer_load(&m->tokenizer, vocab, (rvl_tokenizer_opts){.lower_case = true}, &err), &err);
+    ok(rvl_model_load_tower(m, weights, "text", NULL, &report, &err), &err);
+    assert_int_equal(report.n_matched, 101); /* 104 tensors less position ids and the pooler's two */
+    assert_int_equal(report.n_unexpected, 3);
+    texts_embed(out, m, texts);
+    for (int i = 0; i < 3; i++)
+        for (int k = 0; k < 8; k++) {
+            snprintf(what, sizeof what, "value %d of sentence %d", k, i + 1);
+            near(what, (double)out[i][k], first[i][k]);
+        }
+    for (size_t i = 0; i < RVL_ARRAY_LEN(pairs); i++) {
+        snprintf(what, sizeof what, "the cosine of sentences %d and %d", pairs[i].a + 1, pairs[i].b + 1);
+        near(what, dot(out[pairs[i].a], out[pairs[i].b]), pairs[i].cosine);
+    }
+    rvl_model_free(m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(minilm__embeds_sentences_as_the_reference),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
