@@ -18,6 +18,7 @@ int cmd_pretrain(int argc, char **argv, rvl_cli *cli)
             OPT_STR("without", 0, &o.without, "FINDINGS", "comma-separated findings withheld from the labels [none]"),
             TRAIN_RECIPE_OPTIONS(o.train),
             TRAIN_TOWER_OPTIONS(o.train),
+            TRAIN_IMAGE_RATE_OPTIONS(o.train),
             OPT_END,
     };
 

@@ -19,6 +19,7 @@
         OPT_INT("batch-size", 0, &(o).batch_size, "studies an optimizer step sees [16]"),                              \
         OPT_INT("micro-batch", 0, &(o).micro_batch, "studies held at once; BatchNorm groups [batch size]"),            \
         OPT_REAL("lr", &(o).lr, "peak learning rate [3e-4]"),                                                          \
+        OPT_REAL("lr-head", &(o).lr_head, "that of what stands on the towers [as --lr]"),                              \
         OPT_REAL("wd", &(o).weight_decay, "weight decay [0.05]"), OPT_REAL("beta1", &(o).beta1, "AdamW [0.9]"),        \
         OPT_REAL("beta2", &(o).beta2, "AdamW [0.98]"),                                                                 \
         OPT_REAL("warmup", &(o).warmup, "share of the steps with rising learning rate [0.05]"),                        \
@@ -51,6 +52,10 @@
         OPT_INT("stem-kernel", 0, &(o).stem_kernel, "side of the first convolution [7]"),                              \
         OPT_INT("stem-stride", 0, &(o).stem_stride, "its stride [2]"),                                                 \
         OPT_FLAG("stem-pool", 0, &(o).stem_pool, "max-pool behind it [yes]")
+
+#define TRAIN_IMAGE_RATE_OPTIONS(o)                                                                                    \
+    OPT_FLAG("lock-image", 0, &(o).lock_image, "freeze the image tower"),                                              \
+        OPT_REAL("lr-image", &(o).lr_image, "peak learning rate of the image tower [as --lr]")
 
 /** Common options' values into `o`; keeps the resolved configuration's text, to be freed by cli_train_release. False
  *  (the exit code is set) if sizes are given beside --arch, which says them all. */

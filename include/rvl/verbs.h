@@ -26,6 +26,7 @@ typedef struct {
     int64_t     batch_size;                     /* studies an optimizer step sees (16) */
     int64_t     micro_batch;                    /* studies held at once (batch size); BatchNorm groups have this size */
     double      lr, weight_decay, beta1, beta2; /* peak (3e-4), (0.05), (0.9), (0.98) */
+    double      lr_head, lr_image;              /* peaks of what stands on the towers, of the image tower (-1: lr) */
     double      warmup;                         /* share of all steps (0.05) */
     double      clip_grad;                      /* global norm (1); 0: none */
     int64_t     seed, threads, limit;           /* threads (all); limit: first N cases (all) */
@@ -47,6 +48,7 @@ typedef struct {
     const char *depth;         /* blocks a stage "1,1,1,1" ("2,2,2,2"); "resnet18" "resnet34" "resnet50" too */
     int64_t     stem_kernel, stem_stride; /* (7), (2) */
     bool        stem_pool, bottleneck;    /* (true), (false) */
+    bool        lock_image;               /* frozen: no gradient, BatchNorm and dropout in evaluation mode */
 } rvl_train_opts;
 
 typedef struct {
@@ -58,10 +60,11 @@ typedef struct {
 
 typedef struct {
     rvl_train_opts train;
-    const char    *text_tower;            /* start from a run, bundle or weight file (random) */
-    bool           lock_image, lock_text; /* frozen towers, in evaluation mode */
-    const char    *vocabulary;            /* WordPiece file (learned from the training reports) */
-    int64_t        vocabulary_size;       /* when learned (1000) */
+    const char    *text_tower;      /* start from a run, bundle or weight file (random) */
+    bool           lock_text;       /* frozen, as lock_image */
+    double         lr_text;         /* peak of the text tower (-1: lr) */
+    const char    *vocabulary;      /* WordPiece file (learned from the training reports) */
+    int64_t        vocabulary_size; /* when learned (1000) */
     int64_t        text_layers, text_width, text_heads, max_tok; /* (2), (128), (4), (64) */
     double         dropout;                                      /* (0.1) */
     const char    *pooling;                                      /* cls or mean ("mean") */

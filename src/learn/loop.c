@@ -9,6 +9,7 @@
 #include "base/util.h"
 #include "learn/schedule.h"
 #include <math.h>
+#include <stdio.h>
 
 typedef struct {
     const rvl_task      *task;
@@ -73,6 +74,19 @@ static rvl_status one_step(loop *l, rvl_error *err)
     return RVL_OK;
 }
 
+/* "lr_<group>": what the groups of the optimizer make of the rate. */
+static void log_rates(json_t *r, const loop *l)
+{
+    for (int i = 0; i < rvl_adamw_n_groups(l->o); i++) {
+        const rvl_adamw_group *group = rvl_adamw_used_group(l->o, i);
+        char                   key[32];
+        if (!group || !group->name)
+            continue;
+        snprintf(key, sizeof key, "lr_%s", group->name);
+        rvl_json_set(r, key, rvl_json_real(l->lr * group->lr_scale));
+    }
+}
+
 static rvl_status log_step(loop *l, rvl_error *err)
 {
     double  now = rvl_clock_s();
@@ -85,6 +99,7 @@ static rvl_status log_step(loop *l, rvl_error *err)
     rvl_json_set(r, "loss", rvl_json_real(loss));
     rvl_json_set(r, "grad_norm", rvl_json_real(l->grad_norm));
     rvl_json_set(r, "lr", rvl_json_real(l->lr));
+    log_rates(r, l);
     rvl_json_set(r, "step_ms", rvl_json_real(1000 * step_s));
     rvl_json_set(r, "peak_mib", rvl_json_real((double)rvl_memory_peak_bytes() / 1048576.0));
     rvl_log(RVL_LOG_INFO, "step %lld/%lld ep %.2f | loss %.4f | gnorm %.3f | lr %.2e | %.0f ms | mem %.2f GiB",

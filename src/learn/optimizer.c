@@ -241,6 +241,19 @@ void rvl_adamw_step(rvl_adamw *o, double lr, double grad_scale)
         rvl_param_touch(o->slots[i].param);
 }
 
+int rvl_adamw_n_groups(const rvl_adamw *o)
+{
+    return o->opts.n_groups;
+}
+
+const rvl_adamw_group *rvl_adamw_used_group(const rvl_adamw *o, int i)
+{
+    for (int k = 0; k < o->n_slots; k++)
+        if (o->slots[k].group == i)
+            return &o->opts.groups[i];
+    return NULL;
+}
+
 size_t rvl_adamw_bytes(const rvl_adamw *o)
 {
     size_t n = 0;

@@ -15,7 +15,8 @@ enum { RVL_ADAMW_MAX_GROUPS = 8 };
 
 /** What the weights of one group (rvl_param_group) get: their learning rate is the step's times lr_scale. */
 typedef struct {
-    double lr_scale, weight_decay;
+    double      lr_scale, weight_decay;
+    const char *name; /* for logs; borrowed, NULL: not logged */
 } rvl_adamw_group;
 
 typedef struct {
@@ -42,6 +43,9 @@ const char              *rvl_adamw_nonfinite(const rvl_adamw *o);
 RVL_MUST_USE rvl_status rvl_adamw_save(const rvl_adamw *o, const char *path, rvl_error *err);
 /** FORMAT if the file is of another set of weights. */
 RVL_MUST_USE rvl_status rvl_adamw_load(rvl_adamw *o, const char *path, rvl_error *err);
+/** Group i (0..n_groups-1) if it has weights to train, else NULL. */
+const rvl_adamw_group  *rvl_adamw_used_group(const rvl_adamw *o, int i);
+int                     rvl_adamw_n_groups(const rvl_adamw *o);
 size_t                  rvl_adamw_bytes(const rvl_adamw *o); /* moments and gradients */
 
 #endif /* RVL_LEARN_OPTIMIZER_H */

@@ -36,7 +36,7 @@ static rvl_status build_train(rvl_graph *g, const rvl_plan_key *key, void *conte
     rvl_node *targets = rvl_input(g, "targets", RVL_DTYPE_F32, 2, label_shape);
     rvl_node *weights = rvl_input(g, "weights", RVL_DTYPE_F32, 2, label_shape);
     rvl_node *scale = rvl_input(g, "scale", RVL_DTYPE_F32, 1, one);
-    rvl_taps  taps = rvl_image_build(g, image, &s->m->image, true, 0);
+    rvl_taps  taps = rvl_image_build(g, image, &s->m->image, !s->opts.lock_image, 0);
     rvl_node *logits = rvl_head_build(g, taps.pooled, s->k);
     rvl_node *loss = rvl_mul(rvl_sum(rvl_bce_with_logits(logits, targets, weights), 3, false), scale);
 

@@ -15,7 +15,8 @@ typedef struct {
     int64_t              batch, micro_batch; /* micro_batch divides batch */
     rvl_uncertain_policy uncertain;
     rvl_missing_policy   missing;
-    const bool          *withheld; /* per schema finding; NULL: none */
+    const bool          *withheld;   /* per schema finding; NULL: none */
+    bool                 lock_image; /* the tower in evaluation mode; its weights must be frozen too */
     uint64_t             seed;
     rvl_plan_opts        plan;
 } rvl_supervise_opts;

@@ -16,6 +16,7 @@
 rvl_align_opts rvl_align_opts_default(void)
 {
     return (rvl_align_opts){.train = rvl__train_opts_default(),
+                            .lr_text = -1,
                             .vocabulary_size = 1000,
                             .text_layers = 2,
                             .text_width = 128,
@@ -51,7 +52,7 @@ static rvl_status check_options(const rvl_align_opts *o, rvl_contrast_opts *c, r
         return rvl_fail(err, RVL_ERR_USAGE, "--max-tok is 8 to 512 and --embed-dim is positive");
     if (!(o->temperature > 0) || o->dropout < 0 || o->dropout >= 1)
         return rvl_fail(err, RVL_ERR_USAGE, "--temperature is positive and --dropout in 0..1");
-    if (o->lock_image && o->lock_text)
+    if (o->train.lock_image && o->lock_text)
         rvl_log(RVL_LOG_INFO, "both towers are locked: only the projections are trained");
     return RVL_OK;
 }
@@ -157,19 +158,14 @@ static rvl_status add_text_parts(rvl_training *t, const rvl_align_opts *o, rvl_t
     return st;
 }
 
-static void lock(rvl_model *m, const char *prefix)
-{
-    for (int i = 0; i < rvl_params_count(m->params); i++)
-        if (rvl_str_starts(rvl_param_name(rvl_params_at(m->params, i)), prefix))
-            rvl_param_set_trainable(rvl_params_at(m->params, i), false);
-}
-
 static rvl_status prepare_model(rvl_training *t, const rvl_align_opts *o, rvl_contrast_opts *c, rvl_error *err)
 {
     rvl_status st = check_options(o, c, err);
 
     if (!st)
         st = rvl__training_open(t, &o->train, err);
+    if (!st)
+        st = rvl__training_set_group(t, RVL_GROUP_TEXT, o->lr_text, o->lock_text, &o->train, err);
     if (st)
         return st;
     int64_t n_dropped = keep_with_text(&t->train, c->text);
@@ -192,13 +188,10 @@ static rvl_status prepare_model(rvl_training *t, const rvl_align_opts *o, rvl_co
         st = rvl_model_materialize(t->m, err);
     if (st)
         return st;
-    if (o->lock_image)
-        lock(t->m, "visual.");
-    if (o->lock_text)
-        lock(t->m, "text.");
+    rvl__training_mark_weights(t);
     c->batch = t->batch;
     c->micro_batch = t->micro;
-    c->lock_image = o->lock_image;
+    c->lock_image = o->train.lock_image;
     c->lock_text = o->lock_text;
     c->sample_sentences = o->sample_sentences;
     c->seed = (uint64_t)o->train.seed;
@@ -246,10 +239,11 @@ rvl_status rvl_align_run(rvl_train_result *out, const rvl_align_opts *opts, rvl_
 
     memset(out, 0, sizeof *out);
     rvl_str_addf(&recipe, "align|%s|%d%d%d|%s|%lld|%lld|%lld|%lld|%lld|%.9g|%s|%lld|%s|%.9g|%d", opts->text,
-                 opts->lock_image, opts->lock_text, opts->sample_sentences, opts->text_tower ? opts->text_tower : "",
-                 (long long)opts->vocabulary_size, (long long)opts->text_layers, (long long)opts->text_width,
-                 (long long)opts->text_heads, (long long)opts->max_tok, opts->dropout, opts->pooling,
-                 (long long)opts->embed_dim, opts->similarity, opts->temperature, opts->learn_temperature);
+                 opts->train.lock_image, opts->lock_text, opts->sample_sentences,
+                 opts->text_tower ? opts->text_tower : "", (long long)opts->vocabulary_size,
+                 (long long)opts->text_layers, (long long)opts->text_width, (long long)opts->text_heads,
+                 (long long)opts->max_tok, opts->dropout, opts->pooling, (long long)opts->embed_dim, opts->similarity,
+                 opts->temperature, opts->learn_temperature);
     if (!st && opts->train.dry_run) {
         rvl_log(RVL_LOG_INFO, "dry run: %lld training pairs, %lld validation pairs, vocabulary of %d tokens",
                 (long long)t.train.n_cases, (long long)t.val.n_cases, rvl_tokenizer_count(t.m->tokenizer));

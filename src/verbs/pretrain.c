@@ -121,6 +121,11 @@ static rvl_status prepare_model(rvl_training *t, const rvl_pretrain_opts *opts, 
     if (st)
         return st;
     t->m->has_head = true;
+    st = rvl_model_materialize(t->m, err);
+    if (st)
+        return st;
+    rvl__training_mark_weights(t);
+    s->lock_image = opts->train.lock_image;
     s->withheld = *withheld;
     s->batch = t->batch;
     s->micro_batch = t->micro;
@@ -143,7 +148,8 @@ rvl_status rvl_pretrain_run(rvl_train_result *out, const rvl_pretrain_opts *opts
     rvl_status         st = prepare_model(&t, opts, &so, &withheld, err);
 
     memset(out, 0, sizeof *out);
-    rvl_str_addf(&recipe, "pretrain|%s|%s|%s", opts->uncertain, opts->missing, opts->without ? opts->without : "");
+    rvl_str_addf(&recipe, "pretrain|%s|%s|%s%s", opts->uncertain, opts->missing, opts->without ? opts->without : "",
+                 opts->train.lock_image ? "|locked" : "");
     const rvl_case_list *val = t.has_validation ? &t.val : NULL;
     if (!st)
         st = rvl_supervise_new(&s, t.m, t.cohort, val, &so, err);

@@ -23,6 +23,8 @@ rvl_train_opts rvl__train_opts_default(void)
                             .epochs = 30,
                             .batch_size = 16,
                             .lr = 3e-4,
+                            .lr_head = -1,
+                            .lr_image = -1,
                             .weight_decay = 0.05,
                             .beta1 = 0.9,
                             .beta2 = 0.98,
@@ -63,11 +65,47 @@ static rvl_status check_options(const rvl_train_opts *o, rvl_error *err)
     return RVL_OK;
 }
 
+static const char *const group_names[RVL_N_GROUPS] = {
+    [RVL_GROUP_HEAD] = "head", [RVL_GROUP_IMAGE] = "image", [RVL_GROUP_TEXT] = "text"};
+
+rvl_status rvl__training_set_group(rvl_training *t, int group, double lr, bool is_locked, const rvl_train_opts *opts,
+                                   rvl_error *err)
+{
+    const char *name = group_names[group];
+    const bool  is_given = lr < -1 || lr > -1;
+
+    if (is_given && !(lr > 0))
+        return rvl_fail(err, RVL_ERR_USAGE, "--lr-%s is positive", name);
+    if (is_given && is_locked)
+        return rvl_fail(err, RVL_ERR_USAGE, "--lr-%s has no effect with --lock-%s", name, name);
+    t->lr[group] = is_given ? lr : opts->lr;
+    t->is_locked[group] = is_locked;
+    return RVL_OK;
+}
+
+void rvl__training_mark_weights(rvl_training *t)
+{
+    for (int i = 0; i < rvl_params_count(t->m->params); i++) {
+        rvl_param  *p = rvl_params_at(t->m->params, i);
+        const char *name = rvl_param_name(p);
+        const int   group = rvl_str_starts(name, "visual.") ? RVL_GROUP_IMAGE
+                            : rvl_str_starts(name, "text.") ? RVL_GROUP_TEXT
+                                                            : RVL_GROUP_HEAD;
+        rvl_param_set_group(p, group);
+        rvl_param_set_trainable(p, !t->is_locked[group]);
+    }
+}
+
 rvl_status rvl__training_open(rvl_training *t, const rvl_train_opts *opts, rvl_error *err)
 {
     rvl_status st = check_options(opts, err);
 
     memset(t, 0, sizeof *t);
+    t->lr[RVL_GROUP_TEXT] = opts->lr;
+    if (!st)
+        st = rvl__training_set_group(t, RVL_GROUP_HEAD, opts->lr_head, false, opts, err);
+    if (!st)
+        st = rvl__training_set_group(t, RVL_GROUP_IMAGE, opts->lr_image, opts->lock_image, opts, err);
     if (opts->threads > 0)
         omp_set_num_threads((int)opts->threads);
     if (!st)
@@ -140,6 +178,9 @@ static rvl_status fingerprint(char out[33], const rvl_training *t, const rvl_tra
                  o->beta2, o->warmup, o->clip_grad, (long long)o->seed, o->augment,
                  o->image_tower ? o->image_tower : "");
     rvl__tower_print(&s, &t->m->image);
+    for (int i = 0; i < RVL_N_GROUPS; i++) /* only where it differs: runs of before go on */
+        if (t->lr[i] < o->lr || t->lr[i] > o->lr)
+            rvl_str_addf(&s, "%s:%.9g|", group_names[i], t->lr[i]);
     for (int64_t i = 0; i < t->train.n_cases; i++)
         rvl_str_addf(&s, "%s\n", t->train.cases[i].case_id);
     if (s.failed)
@@ -177,20 +218,15 @@ rvl_status rvl__training_open_run(rvl_training *t, const rvl_train_opts *opts, c
     rvl_free(path);
     if (st)
         return st;
-    for (int i = 0; i < rvl_params_count(restored->params); i++) { /* frozen stays frozen */
-        rvl_param *p = rvl_params_at(restored->params, i);
-        rvl_param *was = rvl_params_find(t->m->params, rvl_param_name(p));
-        if (was)
-            rvl_param_set_trainable(p, rvl_param_trainable(was));
-    }
     rvl_model_free(t->m);
     t->m = restored;
+    rvl__training_mark_weights(t);
     return RVL_OK;
 }
 
 rvl_status rvl__training_prepare(rvl_training *t, const rvl_train_opts *opts, rvl_error *err)
 {
-    rvl_adamw_opts  adamw = {opts->beta1, opts->beta2, 1e-8, 1, {{1, opts->weight_decay}}};
+    rvl_adamw_opts  adamw = {.beta1 = opts->beta1, .beta2 = opts->beta2, .eps = 1e-8, .n_groups = RVL_N_GROUPS};
     rvl_loader_opts loader = {.batch_size = (int)t->batch,
                               .images_per_study = 1,
                               .shuffle = true,
@@ -199,8 +235,10 @@ rvl_status rvl__training_prepare(rvl_training *t, const rvl_train_opts *opts, rv
                               .augmentation = rvl_augment_default(),
                               .seed = (uint64_t)opts->seed,
                               .n_threads = 1};
-    rvl_status      st = rvl_adamw_new(&t->optimizer, t->m->params, adamw, err);
-    const char     *from = rvl_run_resume_from(t->run, NULL);
+    for (int i = 0; i < RVL_N_GROUPS; i++)
+        adamw.groups[i] = (rvl_adamw_group){t->lr[i] / opts->lr, opts->weight_decay, group_names[i]};
+    rvl_status  st = rvl_adamw_new(&t->optimizer, t->m->params, adamw, err);
+    const char *from = rvl_run_resume_from(t->run, NULL);
 
     if (!st && from) {
         char *path = rvl_path_join(from, "optimizer.safetensors");

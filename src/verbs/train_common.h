@@ -8,6 +8,9 @@
 #include "learn/loop.h"
 #include "rvl/verbs.h"
 
+/** Groups of the optimizer: what stands on the towers, and the towers. */
+enum { RVL_GROUP_HEAD, RVL_GROUP_IMAGE, RVL_GROUP_TEXT, RVL_N_GROUPS };
+
 typedef struct {
     rvl_cohort   *cohort;
     rvl_case_list train, val;
@@ -17,6 +20,8 @@ typedef struct {
     rvl_run      *run;
     int64_t       batch, micro;
     bool          has_validation;
+    bool          is_locked[RVL_N_GROUPS];
+    double        lr[RVL_N_GROUPS]; /* peak of each group */
 } rvl_training;
 
 rvl_train_opts          rvl__train_opts_default(void);
@@ -25,6 +30,13 @@ RVL_MUST_USE rvl_status rvl__training_open(rvl_training *t, const rvl_train_opts
 void                    rvl__training_close(rvl_training *t);
 /** A fresh model with an image tower by the options (random or from --image-tower), its preprocessing the cohort's. */
 RVL_MUST_USE rvl_status rvl__training_new_model(rvl_training *t, const rvl_train_opts *opts, rvl_error *err);
+/** Freeze the weights of locked towers and put every weight into its group; call it once the weights are made, and
+ *  before a training graph is built. */
+void                    rvl__training_mark_weights(rvl_training *t);
+/** Set a tower's peak learning rate (-1: that of all) and lock. USAGE, naming the options "--lr-<name>" and
+ *  "--lock-<name>", if the rate is no rate or both are given. */
+RVL_MUST_USE rvl_status rvl__training_set_group(rvl_training *t, int group, double lr, bool is_locked,
+                                                const rvl_train_opts *opts, rvl_error *err);
 /** Batch sizes once the lists are final (cases without text may have been dropped). */
 RVL_MUST_USE rvl_status rvl__training_sizes(rvl_training *t, const rvl_train_opts *opts, rvl_error *err);
 /** Open or resume the run; on resume t->m is replaced by the checkpoint's model. `recipe` goes into the fingerprint. */

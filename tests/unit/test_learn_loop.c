@@ -280,6 +280,36 @@ static int same_tower(const char *a, const char *b)
     return n;
 }
 
+static void run__pretrains_a_head_on_a_locked_tower(void **state)
+{
+    char              runs[PATH_BYTES], cohort[PATH_BYTES], tower[PATH_BYTES], path[PATH_BYTES];
+    rvl_safetensors  *f = NULL;
+    char             *first = NULL;
+    char             *second = NULL;
+    size_t            n_first, n_second;
+    rvl_train_result  r;
+    rvl_pretrain_opts o = small_run(*state, runs, cohort, "head");
+
+    o.train.image_tower = path_in(tower, runs, "a/ckpt/step-00000012/model.safetensors"); /* of the tests above */
+    o.train.lock_image = true;
+    o.train.lr_head = 1e-2;
+    o.train.epochs = 1;
+    OK(rvl_pretrain_run(&r, &o, &err));
+    assert_int_equal(r.n_steps, 4);
+    OK(rvl_file_read(&first, &n_first, path_in(path, runs, "head/ckpt/step-00000004/model.safetensors"), 0, &err));
+    assert_true(same_tower(tower, path) > 10); /* BatchNorm's statistics too */
+    OK(rvl_safetensors_open(&f, path_in(path, runs, "head/ckpt/step-00000004/optimizer.safetensors"), &err));
+    assert_int_equal(rvl_safetensors_count(f), 4); /* m and v of head.weight and head.bias */
+    rvl_safetensors_close(f);
+    o.train.resume = "step-2";
+    OK(rvl_pretrain_run(&r, &o, &err));
+    OK(rvl_file_read(&second, &n_second, path_in(path, runs, "head/ckpt/step-00000004/model.safetensors"), 0, &err));
+    assert_int_equal(n_first, n_second);
+    assert_memory_equal(first, second, n_first);
+    rvl_free(first);
+    rvl_free(second);
+}
+
 static void run__with_a_locked_tower_resumes_to_the_same_bytes(void **state)
 {
     char              runs[PATH_BYTES], cohort[PATH_BYTES], tower[PATH_BYTES], path[PATH_BYTES];
@@ -294,7 +324,8 @@ static void run__with_a_locked_tower_resumes_to_the_same_bytes(void **state)
     o.train.image_tower = path_in(tower, runs, "a/ckpt/step-00000012/model.safetensors"); /* of the tests above */
     o.train.micro_batch = 4;
     o.train.epochs = 2;
-    o.lock_image = true;
+    o.train.lock_image = true;
+    o.lr_text = 1e-4;
     o.text_width = 16;
     o.text_layers = 1;
     o.text_heads = 2;
@@ -350,6 +381,7 @@ int main(void)
         cmocka_unit_test(run__continues_from_any_checkpoint_to_the_same_bytes),
         cmocka_unit_test(run__is_not_overwritten_and_not_continued_with_another_recipe),
         cmocka_unit_test(run__saves_when_interrupted_and_goes_on),
+        cmocka_unit_test(run__pretrains_a_head_on_a_locked_tower),
         cmocka_unit_test(run__with_a_locked_tower_resumes_to_the_same_bytes),
         cmocka_unit_test(sentences__are_an_ordered_subset_and_follow_the_key),
     };

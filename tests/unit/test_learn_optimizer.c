@@ -65,7 +65,7 @@ static float *values(bed *b, const char *name)
     return rvl_tensor_data(rvl_param_tensor(rvl_params_find(b->params, name)));
 }
 
-static const rvl_adamw_opts one_group = {0.9, 0.98, 1e-8, 1, {{1, 0.05}}};
+static const rvl_adamw_opts one_group = {0.9, 0.98, 1e-8, 1, {{1, 0.05, NULL}}};
 
 static void three_steps(bed *b, double *norm)
 {
@@ -165,7 +165,7 @@ static void first_step__moves_by_the_rate_of_the_group(void **state)
     bed            b;
     rvl_adamw     *o = NULL;
     rvl_error      why = {0};
-    rvl_adamw_opts two = {0.9, 0.98, 1e-8, 2, {{1, 0}, {0.25, 0}}};
+    rvl_adamw_opts two = {0.9, 0.98, 1e-8, 2, {{1, 0, NULL}, {0.25, 0, NULL}}};
 
     (void)state;
     bed_open(&b, two);
