@@ -29,7 +29,7 @@ int cmd_align(int argc, char **argv, rvl_cli *cli)
            OPT_INT("text-heads", 0, &o.text_heads, "attention heads [4]"),
            OPT_INT("max-tok", 0, &o.max_tok, "longest text in tokens [64]"),
            OPT_REAL("dropout", &o.dropout, "in the text tower [0.1]"),
-           OPT_STR("pooling", 0, &o.pooling, "KIND", "cls or mean [mean]"),
+           OPT_STR("pooling", 0, &o.pooling, "KIND", "cls, mean, last4 or pooler [mean]"),
            OPT_GROUP("space"),
            OPT_INT("embed-dim", 0, &o.embed_dim, "width of the shared space [128]"),
            OPT_STR("similarity", 0, &o.similarity, "KIND", "cosine or dot [cosine]"),

@@ -67,7 +67,7 @@ typedef struct {
     int64_t        vocabulary_size; /* when learned (1000) */
     int64_t        text_layers, text_width, text_heads, max_tok; /* (2), (128), (4), (64) */
     double         dropout;                                      /* (0.1) */
-    const char    *pooling;                                      /* cls or mean ("mean") */
+    const char    *pooling;                                      /* cls, mean, last4 or pooler ("mean") */
     int64_t        embed_dim;                                    /* (128) */
     const char    *similarity;                                   /* cosine or dot ("cosine") */
     double         temperature;                                  /* start or fixed value (0.07) */

@@ -48,7 +48,8 @@ static const int_field text_fields[] = {
 static const int_field clip_fields[] = {CLIP(embed_dim, 1, 65536)};
 
 static const char *const image_kind_names[] = {"resnet", "vit"};
-static const char *const pooling_names[] = {"cls", "mean"};
+static const char *const pooling_names[] = {"cls", "mean", "last4", "pooler"};
+#define N_VIT_POOLINGS 2 /* the first ones */
 static const char *const similarity_names[] = {"cosine", "dot", "scaled"};
 
 /** Add the fields to `out`; false without memory, or if `out` is NULL. */
@@ -201,7 +202,7 @@ static rvl_status vit_parse(rvl_vit_config *cfg, const json_t *image, rvl_error 
     rvl_status st = fields_parse(cfg, image, "image", vit_fields, RVL_ARRAY_LEN(vit_fields), err);
 
     if (!st)
-        st = name_parse(&pooling, image, "image", "pooling", pooling_names, RVL_ARRAY_LEN(pooling_names), err);
+        st = name_parse(&pooling, image, "image", "pooling", pooling_names, N_VIT_POOLINGS, err);
     cfg->pooling = (rvl_pooling)pooling;
     return st;
 }
@@ -288,6 +289,10 @@ static rvl_status text_check(const rvl_bert_config *cfg, rvl_error *err)
     if (cfg->hidden % cfg->n_heads)
         return rvl_fail(err, RVL_ERR_USAGE, "cannot build the model: text.hidden %d is no multiple of text.n_heads %d",
                         cfg->hidden, cfg->n_heads);
+    if (cfg->pooling == RVL_POOLING_LAST4 && cfg->n_layers < 4)
+        return rvl_fail(err, RVL_ERR_USAGE,
+                        "cannot build the model: pooling over the last four layers needs four, text.n_layers is %d",
+                        cfg->n_layers);
     if (!(cfg->layer_norm_eps > 0 && cfg->layer_norm_eps < 1))
         return rvl_fail(err, RVL_ERR_USAGE, "cannot build the model: text.layer_norm_eps %g is outside (0, 1)",
                         cfg->layer_norm_eps);
@@ -323,6 +328,9 @@ static rvl_status vit_check(const rvl_vit_config *cfg, rvl_error *err)
         return rvl_fail(err, RVL_ERR_USAGE,
                         "cannot build the model: image.hidden %d is no multiple of image.n_heads %d", cfg->hidden,
                         cfg->n_heads);
+    if ((int)cfg->pooling >= N_VIT_POOLINGS)
+        return rvl_fail(err, RVL_ERR_USAGE, "cannot build the model: a vision transformer has no pooling '%s'",
+                        pooling_names[cfg->pooling]);
     return RVL_OK;
 }
 

@@ -88,20 +88,44 @@ static rvl_node *layer_build(const encoder_context *e, rvl_node *x)
     return residual_output(e, y, x);
 }
 
-/** tokens (N, T, E), mask (N, T) -> (N, E). */
-static rvl_node *pool_build(rvl_node *tokens, rvl_node *mask, rvl_pooling pooling)
+/** The first token of (N, T, E): (N, E). */
+static rvl_node *first_token(rvl_node *tokens)
+{
+    return rvl_reshape(rvl_slice(tokens, 1, 0, 1), 2,
+                       (int64_t[]){rvl_node_extent(tokens, 0), rvl_node_extent(tokens, 2)});
+}
+
+/** tokens (N, T, E), mask (N, T) -> mean over real tokens (N, E). */
+static rvl_node *mean_token(rvl_node *tokens, rvl_node *mask)
 {
     int64_t   n = rvl_node_extent(tokens, 0);
     int64_t   n_tok = rvl_node_extent(tokens, 1);
-    int64_t   hidden = rvl_node_extent(tokens, 2);
-    rvl_node *sum;
-    rvl_node *count;
+    rvl_node *sum = rvl_sum(rvl_mul(tokens, rvl_reshape(mask, 3, (int64_t[]){n, n_tok, 1})), 1u << 1, false);
+    rvl_node *count = rvl_unary(rvl_sum(mask, 1u << 1, true), RVL_UNARY_CLAMP, 1.0, (double)n_tok);
 
-    if (pooling == RVL_POOLING_CLS)
-        return rvl_reshape(rvl_slice(tokens, 1, 0, 1), 2, (int64_t[]){n, hidden});
-    sum = rvl_sum(rvl_mul(tokens, rvl_reshape(mask, 3, (int64_t[]){n, n_tok, 1})), 1u << 1, false);
-    count = rvl_unary(rvl_sum(mask, 1u << 1, true), RVL_UNARY_CLAMP, 1.0, (double)n_tok);
     return rvl_div(sum, count);
+}
+
+static rvl_node *pool_build(rvl_graph *g, const rvl_taps *taps, rvl_node *mask, const rvl_bert_config *cfg)
+{
+    rvl_node *x = taps->tokens;
+
+    switch (cfg->pooling) {
+    case RVL_POOLING_MEAN:
+        return mean_token(x, mask);
+    case RVL_POOLING_LAST4:
+        for (int i = 2; taps->hidden && i <= 4; i++)
+            x = rvl_add(x, taps->hidden[taps->n_hidden - i]);
+        return mean_token(x, mask);
+    case RVL_POOLING_POOLER:
+        rvl_graph_scope(g, "pooler");
+        x = rvl__model_linear(g, first_token(x), "dense", cfg->hidden, RVL_LINEAR_BERT);
+        rvl_graph_scope_end(g);
+        return rvl_unary(x, RVL_UNARY_TANH, 0, 0);
+    case RVL_POOLING_CLS:
+        break;
+    }
+    return first_token(x);
 }
 
 rvl_taps rvl_bert_build(rvl_graph *g, rvl_node *ids, rvl_node *mask, const rvl_bert_config *cfg, bool training)
@@ -109,25 +133,28 @@ rvl_taps rvl_bert_build(rvl_graph *g, rvl_node *ids, rvl_node *mask, const rvl_b
     int64_t         n = rvl_node_extent(ids, 0);
     int64_t         n_tok = rvl_node_extent(ids, 1);
     encoder_context e = {g, cfg, NULL, training ? cfg->dropout : 0};
-    rvl_taps        taps = {0};
-    rvl_node       *x;
+    rvl_node      **hidden = rvl__model_taps(g, cfg->n_layers + 1);
+    rvl_taps        taps = {.hidden = hidden, .n_hidden = hidden ? cfg->n_layers + 1 : 0};
     char            name[16];
 
     rvl_graph_scope(g, "text");
     e.key_bias = rvl_affine(rvl_reshape(mask, 4, (int64_t[]){n, 1, 1, n_tok}), 1e9, -1e9);
-    x = embeddings_build(&e, ids, n_tok);
+    taps.tokens = embeddings_build(&e, ids, n_tok);
     rvl_graph_scope(g, "encoder");
     rvl_graph_scope(g, "layer");
     for (int i = 0; i < cfg->n_layers; i++) {
+        if (hidden)
+            hidden[i] = taps.tokens;
         snprintf(name, sizeof name, "%d", i);
         rvl_graph_scope(g, name);
-        x = layer_build(&e, x);
+        taps.tokens = layer_build(&e, taps.tokens);
         rvl_graph_scope_end(g);
     }
     rvl_graph_scope_end(g);
     rvl_graph_scope_end(g);
-    taps.tokens = x;
-    taps.pooled = pool_build(x, mask, cfg->pooling);
+    if (hidden)
+        hidden[cfg->n_layers] = taps.tokens;
+    taps.pooled = pool_build(g, &taps, mask, cfg);
     rvl_graph_scope_end(g);
     return taps;
 }

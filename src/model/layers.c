@@ -4,6 +4,7 @@
  * Layers that towers share, with the starts that PyTorch users expect.
  */
 #include "model/layers.h"
+#include "engine/node.h"
 #include <math.h>
 
 rvl_node *rvl__model_linear(rvl_graph *g, rvl_node *x, const char *name, int64_t n_out, rvl_linear_start start)
@@ -72,4 +73,13 @@ rvl_node *rvl__model_layer_norm(rvl_graph *g, rvl_node *x, const char *name, dou
     beta = rvl_weight(g, "bias", 1, &n, (rvl_init){RVL_INIT_ZEROS, 0});
     rvl_graph_scope_end(g);
     return rvl_layer_norm(x, gamma, beta, eps);
+}
+
+rvl_node **rvl__model_taps(rvl_graph *g, int n)
+{
+    rvl_node **taps = rvl_arena_alloc(g->arena, (size_t)n * sizeof *taps);
+
+    if (!taps)
+        rvl__graph_fail(g, RVL_ERR_NOMEM, "cannot grow the graph: out of memory");
+    return taps;
 }

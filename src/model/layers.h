@@ -35,4 +35,7 @@ rvl_node *rvl__model_heads(rvl_node *x, int n_heads);
  *  NULL; `dropout` on the probabilities, 0 is none. */
 rvl_node *rvl__model_attention(rvl_node *q, rvl_node *k, rvl_node *v, rvl_node *key_bias, double dropout);
 
+/** Room for `n` taps that lives as long as the graph; NULL and a failed graph without memory. */
+rvl_node **rvl__model_taps(rvl_graph *g, int n);
+
 #endif /* RVL_MODEL_LAYERS_H */

@@ -24,13 +24,16 @@ typedef struct {
     bool stem_pool;                /* 3x3 stride 2 max-pool after the stem */
 } rvl_resnet_config;
 
-typedef enum { RVL_POOLING_CLS, RVL_POOLING_MEAN } rvl_pooling;
+/** From tokens to one vector. CLS: the first token. MEAN: the mean over real tokens (of a vision transformer: over the
+ *  patches). LAST4: the mean over real tokens of the sum of the last four layers' outputs (GLoRIA, Huang et al. 2021,
+ * but for padding, which it counts). POOLER: tanh of a linear layer "pooler.dense" on the first token, as BERT's. */
+typedef enum { RVL_POOLING_CLS, RVL_POOLING_MEAN, RVL_POOLING_LAST4, RVL_POOLING_POOLER } rvl_pooling;
 /** Vision transformer with a class token, for images of one size. */
 typedef struct {
     int         image_height, image_width; /* multiples of `patch`; they set the grid of learned positions */
     int         patch;                     /* side of a patch */
     int         hidden, n_layers, n_heads, intermediate;
-    rvl_pooling pooling; /* after the last norm: CLS, the class token; MEAN, over the patches without it */
+    rvl_pooling pooling; /* after the last norm; CLS or MEAN */
 } rvl_vit_config;
 
 typedef enum { RVL_IMAGE_RESNET, RVL_IMAGE_VIT } rvl_image_kind;
@@ -60,10 +63,13 @@ typedef struct {
 /** Named taps of a tower. features[i] is stage i's map, shallow first; tokens (N, T, E) of the last layer, of a vision
  *  transformer after the last norm and with the class token first. */
 typedef struct {
-    rvl_node *pooled;      /* (N, F) */
-    rvl_node *tokens;      /* NULL for a ResNet */
-    rvl_node *features[8]; /* none for transformers */
-    int       n_features;
+    rvl_node        *pooled;      /* (N, F) */
+    rvl_node        *tokens;      /* NULL for a ResNet */
+    rvl_node        *features[8]; /* none for transformers */
+    int              n_features;
+    rvl_node *const *hidden; /* n_hidden token maps (N, T, E), as old as the graph: what goes into the first layer of a
+                                transformer, then what comes out of each */
+    int              n_hidden;
 } rvl_taps;
 
 /** The input "image" (N, 1, spatial...): `spatial` holds cfg->n_spatial extents, slowest first. */
@@ -81,7 +87,7 @@ rvl_taps    rvl_resnet_build(rvl_graph *g, rvl_node *x, const rvl_resnet_config 
 int         rvl_resnet_features(const rvl_resnet_config *cfg);
 /** x (N, C, image_height, image_width); another size fails the graph (SHAPE). */
 rvl_taps    rvl_vit_build(rvl_graph *g, rvl_node *x, const rvl_vit_config *cfg);
-/** ids I32 (N, T), mask (N, T) 1 for real tokens. Mean pooling leaves padding out. Scoped "text". */
+/** ids I32 (N, T), mask (N, T) 1 for real tokens. Scoped "text". */
 rvl_taps    rvl_bert_build(rvl_graph *g, rvl_node *ids, rvl_node *mask, const rvl_bert_config *cfg, bool training);
 /** Linear classifier "head" on pooled features: (N, F) -> (N, K). */
 rvl_node   *rvl_head_build(rvl_graph *g, rvl_node *pooled, int n_classes);

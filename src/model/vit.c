@@ -74,8 +74,9 @@ static rvl_node *block_build(rvl_graph *g, rvl_node *x, const rvl_vit_config *cf
 
 rvl_taps rvl_vit_build(rvl_graph *g, rvl_node *x, const rvl_vit_config *cfg)
 {
-    rvl_taps taps = {0};
-    char     name[16];
+    rvl_node **hidden = rvl__model_taps(g, cfg->n_layers + 1);
+    rvl_taps   taps = {.hidden = hidden, .n_hidden = hidden ? cfg->n_layers + 1 : 0};
+    char       name[16];
 
     if (rvl_node_extent(x, 2) != cfg->image_height || rvl_node_extent(x, 3) != cfg->image_width)
         x = rvl__graph_fail(
@@ -85,12 +86,16 @@ rvl_taps rvl_vit_build(rvl_graph *g, rvl_node *x, const rvl_vit_config *cfg)
     x = tokens_build(g, patches_build(g, x, cfg), cfg);
     rvl_graph_scope(g, "blocks");
     for (int i = 0; i < cfg->n_layers; i++) {
+        if (hidden)
+            hidden[i] = x;
         snprintf(name, sizeof name, "%d", i);
         rvl_graph_scope(g, name);
         x = block_build(g, x, cfg);
         rvl_graph_scope_end(g);
     }
     rvl_graph_scope_end(g);
+    if (hidden)
+        hidden[cfg->n_layers] = x;
     taps.tokens = rvl__model_layer_norm(g, x, "norm", EPS);
     if (cfg->pooling == RVL_POOLING_CLS)
         x = rvl_slice(taps.tokens, 1, 0, 1);

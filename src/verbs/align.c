@@ -32,6 +32,17 @@ rvl_align_opts rvl_align_opts_default(void)
                             .sample_sentences = true};
 }
 
+/** The rvl_pooling of a name, -1 if there is none. */
+static int pooling_find(const char *name)
+{
+    static const char *const names[] = {"cls", "mean", "last4", "pooler"};
+
+    for (int i = 0; i < (int)RVL_ARRAY_LEN(names); i++)
+        if (rvl_str_equal(name, names[i]))
+            return i;
+    return -1;
+}
+
 static rvl_status check_options(const rvl_align_opts *o, rvl_contrast_opts *c, rvl_error *err)
 {
     static const char *const texts[] = {"findings", "impression", "both"};
@@ -44,8 +55,10 @@ static rvl_status check_options(const rvl_align_opts *o, rvl_contrast_opts *c, r
     c->text = (rvl_text_choice)i;
     if (!rvl_str_equal(o->similarity, "cosine") && !rvl_str_equal(o->similarity, "dot"))
         return rvl_fail(err, RVL_ERR_USAGE, "--similarity is cosine or dot, not '%s'", o->similarity);
-    if (!rvl_str_equal(o->pooling, "cls") && !rvl_str_equal(o->pooling, "mean"))
-        return rvl_fail(err, RVL_ERR_USAGE, "--pooling is cls or mean, not '%s'", o->pooling);
+    if (pooling_find(o->pooling) < 0)
+        return rvl_fail(err, RVL_ERR_USAGE, "--pooling is cls, mean, last4 or pooler, not '%s'", o->pooling);
+    if (pooling_find(o->pooling) == RVL_POOLING_LAST4 && o->text_layers < 4 && !o->text_tower)
+        return rvl_fail(err, RVL_ERR_USAGE, "--pooling last4 needs --text-layers 4 or more");
     if (o->text_layers < 1 || o->text_heads < 1 || o->text_width < 1 || o->text_width % o->text_heads != 0)
         return rvl_fail(err, RVL_ERR_USAGE, "--text-heads must divide --text-width, and both are positive");
     if (o->max_tok < 8 || o->max_tok > 512 || o->embed_dim < 1)
@@ -146,7 +159,7 @@ static rvl_status add_text_parts(rvl_training *t, const rvl_align_opts *o, rvl_t
                                 .type_vocab = 2,
                                 .layer_norm_eps = 1e-12,
                                 .dropout = o->dropout,
-                                .pooling = rvl_str_equal(o->pooling, "cls") ? RVL_POOLING_CLS : RVL_POOLING_MEAN};
+                                .pooling = (rvl_pooling)pooling_find(o->pooling)};
     if (o->vocabulary)
         st = rvl_tokenizer_load(&m->tokenizer, o->vocabulary, (rvl_tokenizer_opts){.lower_case = true}, err);
     else if (!o->text_tower)

@@ -44,4 +44,11 @@ want 2 "patches that do not fit" '32 x 32 do not divide into patches of side 12'
 want 2 "another pooling" '--image-pooling is cls or mean' "$rvl" "${pre[@]}" --arch vit_tiny --image-pooling max --name x
 want 2 "a name that is none" "not 'vit_huge'" "$rvl" "${pre[@]}" --arch vit_huge --name x
 want 0 "a ResNet by name" '' "$rvl" "${pre[@]}" --arch resnet50 --dry-run --name x
+text=(--epochs 1 --batch-size 8 --width 4 --depth 1 --text-width 16 --text-heads 2 --embed-dim 8 --max-tok 48 --vocabulary-size 200)
+want 0 "a text tower with its pooler" '' "$rvl" align cohort "${text[@]}" --text-layers 1 --pooling pooler --name pooler
+want 0 "has its weight" '"text.pooler.dense.weight"' "$rvl" inspect runs/pooler/ckpt/best --json
+want 0 "one that pools four layers" '' "$rvl" align cohort "${text[@]}" --text-layers 4 --pooling last4 --name last4
+want 0 "says so" '"pooling": "last4"' "$rvl" inspect runs/last4/ckpt/best --json
+want 2 "needs four" 'needs --text-layers 4' "$rvl" align cohort "${text[@]}" --text-layers 3 --pooling last4 --name x
+want 2 "no other pooling" 'cls, mean, last4 or pooler' "$rvl" align cohort "${text[@]}" --pooling max --name x
 finish

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file golden/test_golden_clip.c
- * BERT with both poolings and a whole CLIP step against PyTorch (bert.py, clip_step.py).
+ * BERT with each pooling and a whole CLIP step against PyTorch (bert.py, clip_step.py).
  */
 #include "golden/golden.h"
 
-static void bert_matches(const char *name, rvl_pooling pooling)
+static void bert_matches(const char *name, rvl_pooling pooling, int n_layers)
 {
     const rvl_bert_config cfg = {.vocab_size = 50,
                                  .hidden = 24,
-                                 .n_layers = 2,
+                                 .n_layers = n_layers,
                                  .n_heads = 4,
                                  .intermediate = 56,
                                  .max_positions = 16,
@@ -25,6 +25,8 @@ static void bert_matches(const char *name, rvl_pooling pooling)
     rvl_taps              taps = rvl_bert_build(c.g, ids, mask, &cfg, true);
     rvl_node             *cotangent = rvl_input(c.g, "cotangent", RVL_DTYPE_F32, 2, rvl_node_shape(taps.pooled));
 
+    assert_int_equal(taps.n_hidden, n_layers + 1);
+    assert_ptr_equal(taps.hidden[n_layers], taps.tokens);
     rvl_output(c.g, "pooled", taps.pooled);
     golden_plan_backward(&c, taps.pooled, cotangent);
     golden_fill(&c);
@@ -39,13 +41,25 @@ static void bert_matches(const char *name, rvl_pooling pooling)
 static void bert_with_cls_pooling__matches_torch(void **state)
 {
     (void)state;
-    bert_matches("bert_cls", RVL_POOLING_CLS);
+    bert_matches("bert_cls", RVL_POOLING_CLS, 2);
 }
 
 static void bert_with_mean_pooling__matches_torch(void **state)
 {
     (void)state;
-    bert_matches("bert_mean", RVL_POOLING_MEAN);
+    bert_matches("bert_mean", RVL_POOLING_MEAN, 2);
+}
+
+static void bert_with_the_last_four_layers__matches_torch(void **state)
+{
+    (void)state;
+    bert_matches("bert_last4", RVL_POOLING_LAST4, 5);
+}
+
+static void bert_with_its_pooler__matches_torch(void **state)
+{
+    (void)state;
+    bert_matches("bert_pooler", RVL_POOLING_POOLER, 2);
 }
 
 /** Both towers with projections: embeddings as outputs "image" and "text", the loss. */
@@ -107,6 +121,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bert_with_cls_pooling__matches_torch),
         cmocka_unit_test(bert_with_mean_pooling__matches_torch),
+        cmocka_unit_test(bert_with_the_last_four_layers__matches_torch),
+        cmocka_unit_test(bert_with_its_pooler__matches_torch),
         cmocka_unit_test(clip_step__matches_torch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

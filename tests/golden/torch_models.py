@@ -113,7 +113,7 @@ class Vit(nn.Module):
 
 
 class Bert(nn.Module):
-    def __init__(self, vocab, hidden, layers, heads, intermediate, positions, types=2, eps=1e-12):
+    def __init__(self, vocab, hidden, layers, heads, intermediate, positions, types=2, eps=1e-12, pooler=False):
         super().__init__()
         self.heads = heads
         self.embeddings = named(word_embeddings=nn.Embedding(vocab, hidden, padding_idx=0),
@@ -127,6 +127,8 @@ class Bert(nn.Module):
                   intermediate=named(dense=linear(hidden, intermediate)),
                   output=named(dense=linear(intermediate, hidden), LayerNorm=nn.LayerNorm(hidden, eps)))
             for _ in range(layers)]))
+        if pooler:
+            self.pooler = named(dense=linear(hidden, hidden))
 
     def attention(self, a, x, bias):
         n, t, e = x.shape
@@ -138,24 +140,38 @@ class Bert(nn.Module):
         p = torch.softmax(q @ k.transpose(2, 3) / math.sqrt(e // self.heads) + bias, dim=-1)
         return (p @ v).transpose(1, 2).reshape(n, t, e)
 
-    def forward(self, ids, mask):
-        """(N, T) ids and mask -> tokens (N, T, E)."""
+    def hidden_states(self, ids, mask):
+        """(N, T) ids and mask -> token maps (N, T, E): behind the embeddings, behind every layer."""
         bias = ((1.0 - mask) * torch.finfo(mask.dtype).min)[:, None, None, :]
         emb = self.embeddings
         x = emb.word_embeddings(ids) + emb.token_type_embeddings(torch.zeros_like(ids))
         x = emb.LayerNorm(x + emb.position_embeddings(torch.arange(ids.shape[1])))
+        states = [x]
         for layer in self.encoder.layer:
             a = layer.attention
             x = a.output.LayerNorm(a.output.dense(self.attention(getattr(a, "self"), x, bias)) + x)
             h = F.gelu(layer.intermediate.dense(x))
             x = layer.output.LayerNorm(layer.output.dense(h) + x)
-        return x
+            states.append(x)
+        return states
+
+    def forward(self, ids, mask):
+        return self.hidden_states(ids, mask)[-1]
 
 
 def pool(tokens, mask, how):
     if how == "cls":
         return tokens[:, 0]
     return (tokens * mask[:, :, None]).sum(1) / mask.sum(1, keepdim=True)
+
+
+def bert_pool(bert, ids, mask, how):
+    states = bert.hidden_states(ids, mask)
+    if how == "last4":  # GLoRIA's sum over layers; padding is left out
+        return pool(torch.stack(states[-4:]).sum(0), mask, "mean")
+    if how == "pooler":
+        return torch.tanh(bert.pooler.dense(states[-1][:, 0]))
+    return pool(states[-1], mask, how)
 
 
 def length_mask(lengths, n_tok):

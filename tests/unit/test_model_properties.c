@@ -234,14 +234,15 @@ static void sentence_embed(float out[8], rvl_session **session, rvl_model *m, in
 static void padding__does_not_change_embeddings(void **unused)
 {
     (void)unused;
-    for (int pooling = 0; pooling < 2; pooling++) {
+    for (int pooling = 0; pooling < 4; pooling++) {
         rvl_model   *m = model_new(3);
         rvl_session *session = NULL;
         float        bare[8];
         float        padded[8];
         float        padded_otherwise[8];
 
-        m->text.pooling = pooling ? RVL_POOLING_MEAN : RVL_POOLING_CLS;
+        m->text.pooling = (rvl_pooling)pooling;
+        m->text.n_layers = 4;
         sentence_embed(bare, &session, m, 5, 0);
         sentence_embed(padded, &session, m, 11, 0);
         sentence_embed(padded_otherwise, &session, m, 11, 29);
@@ -477,6 +478,10 @@ static void materialize__refuses_impossible_architectures(void **unused)
     assert_int_equal(rvl_model_materialize(m, &err), RVL_ERR_USAGE);
     assert_non_null(strstr(err.text, "n_heads"));
     m->text.n_heads = 2;
+    m->text.pooling = RVL_POOLING_LAST4;
+    assert_int_equal(rvl_model_materialize(m, &err), RVL_ERR_USAGE);
+    assert_non_null(strstr(err.text, "needs four, text.n_layers is 2"));
+    m->text.pooling = RVL_POOLING_MEAN;
     m->image.resnet.width = 0;
     assert_int_equal(rvl_model_materialize(m, &err), RVL_ERR_USAGE);
     assert_non_null(strstr(err.text, "image.width"));

@@ -204,6 +204,10 @@ static void impossible_ones__are_refused(void **state)
     assert_int_equal(rvl_model_materialize(m, &err), RVL_ERR_USAGE);
     assert_non_null(strstr(err.text, "2 axes, not 3"));
     m->image.n_spatial = 2;
+    m->image.vit.pooling = RVL_POOLING_POOLER;
+    assert_int_equal(rvl_model_materialize(m, &err), RVL_ERR_USAGE);
+    assert_non_null(strstr(err.text, "no pooling 'pooler'"));
+    m->image.vit.pooling = RVL_POOLING_CLS;
     m->image.vit.n_layers = 0;
     assert_int_equal(rvl_model_materialize(m, &err), RVL_ERR_USAGE);
     assert_non_null(strstr(err.text, "image.n_layers"));
