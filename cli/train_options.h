@@ -40,8 +40,7 @@
     OPT_GROUP("image_tower"),                                                                                          \
         OPT_STR("image-tower", 0, &(o).image_tower, "MODEL", "start from a run, bundle or weight file [random]"),      \
         OPT_STR("allow-missing", 0, &(o).allow_missing, "KEYS", "prefixes of keys that file may lack [none]"),         \
-        OPT_STR("arch", 0, &(o).arch, "NAME",                                                                          \
-                "resnet18, resnet34, resnet50, vit_tiny, vit_small, vit_base [by sizes]"),                             \
+        OPT_STR("arch", 0, &(o).arch, "NAME", "resnet18/34/50, vit_tiny/small/base, efficientnet_lite0 [by sizes]"),   \
         OPT_INT("patch", 0, &(o).patch, "side of a vision transformer's patches [16]"),                                \
         OPT_STR("image-pooling", 0, &(o).image_pooling, "KIND", "of a vision transformer: cls or mean [cls]"),         \
         OPT_INT("in-channels", 0, &(o).in_channels, "channels that it reads, 1 or 3; an image has one [1]"),           \

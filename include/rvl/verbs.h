@@ -39,7 +39,8 @@ typedef struct {
     /* the image tower */
     const char *image_tower;   /* start from a run, bundle or weight file (random) */
     const char *allow_missing; /* comma-separated prefixes of keys that may be absent */
-    const char *arch;          /* resnet18, resnet34, resnet50, vit_tiny, vit_small, vit_base (a ResNet by its sizes) */
+    /* resnet18, resnet34, resnet50, vit_tiny, vit_small, vit_base, efficientnet_lite0 (a ResNet by its sizes) */
+    const char *arch;
     int64_t     patch;         /* side of a vision transformer's patches (16) */
     const char *image_pooling; /* of a vision transformer: cls or mean ("cls") */
     int64_t     in_channels;   /* of the first layer: 1 or 3 (1); images have one, three get it three times */

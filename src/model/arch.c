@@ -9,6 +9,9 @@
 #include "base/str.h"
 #include <stddef.h>
 
+#define MAX_BLOCKS 1000
+#define MAX_CHANNELS 8192
+
 typedef struct {
     const char *name;
     size_t      offset;
@@ -34,6 +37,12 @@ static const int_field resnet_fields[] = {RESNET(width, 1, 8192), RESNET(stem_ke
 static const int_field vit_fields[] = {VIT(image_height, 1, 65535),  VIT(image_width, 1, 65535), VIT(patch, 1, 1024),
                                        VIT(hidden, 1, 65536),        VIT(n_layers, 1, 1000),     VIT(n_heads, 1, 1024),
                                        VIT(intermediate, 1, 1000000)};
+#define EFFICIENTNET(field, min, max)                                                                                  \
+    {                                                                                                                  \
+#field, offsetof(rvl_efficientnet_config, field), min, max                                                     \
+    }
+static const int_field efficientnet_fields[] = {EFFICIENTNET(stem_channels, 1, 8192),
+                                                EFFICIENTNET(head_channels, 1, 65536)};
 #define TEXT(field, min, max)                                                                                          \
     {                                                                                                                  \
 #field, offsetof(rvl_bert_config, field), min, max                                                             \
@@ -47,7 +56,7 @@ static const int_field text_fields[] = {
     }
 static const int_field clip_fields[] = {CLIP(embed_dim, 1, 65536)};
 
-static const char *const image_kind_names[] = {"resnet", "vit"};
+static const char *const image_kind_names[] = {"resnet", "vit", "efficientnet"};
 static const char *const pooling_names[] = {"cls", "mean", "last4", "pooler"};
 #define N_VIT_POOLINGS 2 /* the first ones */
 static const char *const similarity_names[] = {"cosine", "dot", "scaled"};
@@ -104,13 +113,56 @@ static rvl_status name_parse(int *out, const json_t *object, const char *part, c
     return rvl_fail(err, RVL_ERR_FORMAT, "architecture: '%s.%s' has the unknown value '%.40s'", part, key, text);
 }
 
+static bool counts_format(json_t *out, const char *name, const int *counts, int n)
+{
+    json_t *array = json_array();
+    bool    ok = array != NULL;
+
+    for (int i = 0; ok && i < n; i++)
+        ok = json_array_append_new(array, json_integer(counts[i])) == 0;
+    if (!ok)
+        json_decref(array);
+    return ok && rvl_json_set(out, name, array);
+}
+
+/** An array of `n` integers in 0..max. */
+static rvl_status counts_parse(int *counts, int n, int max, const json_t *image, const char *name, rvl_error *err)
+{
+    const json_t *array = json_object_get(image, name);
+
+    if (json_array_size(array) != (size_t)n)
+        return rvl_fail(err, RVL_ERR_FORMAT, "architecture: 'image.%s' is not an array of %d", name, n);
+    for (int i = 0; i < n; i++) {
+        const json_t *value = json_array_get(array, (size_t)i);
+
+        if (!json_is_integer(value) || json_integer_value(value) < 0 || json_integer_value(value) > max)
+            return rvl_fail(err, RVL_ERR_FORMAT, "architecture: 'image.%s' holds something outside 0..%d", name, max);
+        counts[i] = (int)json_integer_value(value);
+    }
+    return RVL_OK;
+}
+
+/** Blocks a stage: not all 0, none outside 0..1000. */
+static rvl_status blocks_check(const int *blocks, int n, const char *name, rvl_error *err)
+{
+    bool none = true;
+
+    for (int i = 0; i < n; i++) {
+        if (blocks[i] < 0 || blocks[i] > MAX_BLOCKS)
+            return rvl_fail(err, RVL_ERR_USAGE, "cannot build the model: image.%s[%d] is %d, outside 0..%d", name, i,
+                            blocks[i], MAX_BLOCKS);
+        none = none && blocks[i] == 0;
+    }
+    return none ? rvl_fail(err, RVL_ERR_USAGE, "cannot build the model: image.%s leaves every stage out", name)
+                : RVL_OK;
+}
+
 static bool resnet_format(json_t *image, const rvl_resnet_config *cfg)
 {
     return fields_format(image, cfg, resnet_fields, RVL_ARRAY_LEN(resnet_fields)) &&
            rvl_json_set(image, "bottleneck", json_boolean(cfg->bottleneck)) &&
            rvl_json_set(image, "stem_pool", json_boolean(cfg->stem_pool)) &&
-           rvl_json_set(image, "blocks",
-                        json_pack("[iiii]", cfg->blocks[0], cfg->blocks[1], cfg->blocks[2], cfg->blocks[3]));
+           counts_format(image, "blocks", cfg->blocks, RVL_ARRAY_LEN(cfg->blocks));
 }
 
 static bool vit_format(json_t *image, const rvl_vit_config *cfg)
@@ -119,13 +171,32 @@ static bool vit_format(json_t *image, const rvl_vit_config *cfg)
            rvl_json_set(image, "pooling", json_string(pooling_names[cfg->pooling]));
 }
 
+static bool efficientnet_format(json_t *image, const rvl_efficientnet_config *cfg)
+{
+    return fields_format(image, cfg, efficientnet_fields, RVL_ARRAY_LEN(efficientnet_fields)) &&
+           counts_format(image, "repeats", cfg->repeats, RVL_EFFICIENTNET_STAGES) &&
+           counts_format(image, "channels", cfg->channels, RVL_EFFICIENTNET_STAGES);
+}
+
+static bool kind_format(json_t *image, const rvl_image_config *cfg)
+{
+    switch (cfg->kind) {
+    case RVL_IMAGE_VIT:
+        return vit_format(image, &cfg->vit);
+    case RVL_IMAGE_EFFICIENTNET:
+        return efficientnet_format(image, &cfg->efficientnet);
+    case RVL_IMAGE_RESNET:
+        break;
+    }
+    return resnet_format(image, &cfg->resnet);
+}
+
 static bool image_format(json_t *arch, const rvl_image_config *cfg)
 {
     json_t *image = json_object();
     bool    ok = image && rvl_json_set(image, "type", json_string(image_kind_names[cfg->kind])) &&
               fields_format(image, cfg, rank_fields, RVL_ARRAY_LEN(rank_fields)) &&
-              fields_format(image, cfg, image_fields, RVL_ARRAY_LEN(image_fields)) &&
-              (cfg->kind == RVL_IMAGE_VIT ? vit_format(image, &cfg->vit) : resnet_format(image, &cfg->resnet));
+              fields_format(image, cfg, image_fields, RVL_ARRAY_LEN(image_fields)) && kind_format(image, cfg);
 
     if (!ok)
         json_decref(image);
@@ -177,23 +248,13 @@ json_t *rvl__arch_format(const rvl_model *m)
 
 static rvl_status resnet_parse(rvl_resnet_config *cfg, const json_t *image, rvl_error *err)
 {
-    const json_t *blocks = json_object_get(image, "blocks");
-    rvl_status    st = fields_parse(cfg, image, "image", resnet_fields, RVL_ARRAY_LEN(resnet_fields), err);
+    rvl_status st = fields_parse(cfg, image, "image", resnet_fields, RVL_ARRAY_LEN(resnet_fields), err);
 
-    if (st)
-        return st;
-    if (json_array_size(blocks) != 4)
-        return rvl_fail(err, RVL_ERR_FORMAT, "architecture: 'image.blocks' is not an array of 4");
-    for (size_t i = 0; i < 4; i++) {
-        json_int_t n = json_integer_value(json_array_get(blocks, i));
-
-        if (!json_is_integer(json_array_get(blocks, i)) || n < 0 || n > 1000)
-            return rvl_fail(err, RVL_ERR_FORMAT, "architecture: 'image.blocks' holds something outside 0..1000");
-        cfg->blocks[i] = (int)n;
-    }
+    if (!st)
+        st = counts_parse(cfg->blocks, RVL_ARRAY_LEN(cfg->blocks), MAX_BLOCKS, image, "blocks", err);
     cfg->bottleneck = rvl_json_get_bool(image, "bottleneck", false);
     cfg->stem_pool = rvl_json_get_bool(image, "stem_pool", false);
-    return RVL_OK;
+    return st;
 }
 
 static rvl_status vit_parse(rvl_vit_config *cfg, const json_t *image, rvl_error *err)
@@ -205,6 +266,15 @@ static rvl_status vit_parse(rvl_vit_config *cfg, const json_t *image, rvl_error 
         st = name_parse(&pooling, image, "image", "pooling", pooling_names, N_VIT_POOLINGS, err);
     cfg->pooling = (rvl_pooling)pooling;
     return st;
+}
+
+static rvl_status efficientnet_parse(rvl_efficientnet_config *cfg, const json_t *image, rvl_error *err)
+{
+    rvl_status st = fields_parse(cfg, image, "image", efficientnet_fields, RVL_ARRAY_LEN(efficientnet_fields), err);
+
+    if (!st)
+        st = counts_parse(cfg->repeats, RVL_EFFICIENTNET_STAGES, MAX_BLOCKS, image, "repeats", err);
+    return st ? st : counts_parse(cfg->channels, RVL_EFFICIENTNET_STAGES, MAX_CHANNELS, image, "channels", err);
 }
 
 /** Bundles of the first versions name no rank (2), and a tower without a type is a ResNet. */
@@ -225,7 +295,15 @@ static rvl_status image_parse(rvl_image_config *cfg, const json_t *image, rvl_er
     if (st)
         return st;
     cfg->kind = (rvl_image_kind)kind;
-    return kind == RVL_IMAGE_VIT ? vit_parse(&cfg->vit, image, err) : resnet_parse(&cfg->resnet, image, err);
+    switch (cfg->kind) {
+    case RVL_IMAGE_VIT:
+        return vit_parse(&cfg->vit, image, err);
+    case RVL_IMAGE_EFFICIENTNET:
+        return efficientnet_parse(&cfg->efficientnet, image, err);
+    case RVL_IMAGE_RESNET:
+        break;
+    }
+    return resnet_parse(&cfg->resnet, image, err);
 }
 
 static rvl_status text_parse(rvl_bert_config *cfg, const json_t *text, rvl_error *err)
@@ -305,13 +383,7 @@ static rvl_status resnet_check(const rvl_resnet_config *cfg, rvl_error *err)
 {
     rvl_status st = fields_check(cfg, "image", resnet_fields, RVL_ARRAY_LEN(resnet_fields), err);
 
-    for (int i = 0; !st && i < 4; i++)
-        if (cfg->blocks[i] < 0 || cfg->blocks[i] > 1000)
-            st = rvl_fail(err, RVL_ERR_USAGE, "cannot build the model: image.blocks[%d] is %d, outside 0..1000", i,
-                          cfg->blocks[i]);
-    if (!st && !cfg->blocks[0] && !cfg->blocks[1] && !cfg->blocks[2] && !cfg->blocks[3])
-        st = rvl_fail(err, RVL_ERR_USAGE, "cannot build the model: image.blocks leaves every stage out");
-    return st;
+    return st ? st : blocks_check(cfg->blocks, RVL_ARRAY_LEN(cfg->blocks), "blocks", err);
 }
 
 static rvl_status vit_check(const rvl_vit_config *cfg, rvl_error *err)
@@ -334,18 +406,39 @@ static rvl_status vit_check(const rvl_vit_config *cfg, rvl_error *err)
     return RVL_OK;
 }
 
+static rvl_status efficientnet_check(const rvl_efficientnet_config *cfg, rvl_error *err)
+{
+    rvl_status st = fields_check(cfg, "image", efficientnet_fields, RVL_ARRAY_LEN(efficientnet_fields), err);
+
+    if (!st)
+        st = blocks_check(cfg->repeats, RVL_EFFICIENTNET_STAGES, "repeats", err);
+    for (int i = 0; !st && i < RVL_EFFICIENTNET_STAGES; i++)
+        if (cfg->repeats[i] > 0 && (cfg->channels[i] < 1 || cfg->channels[i] > MAX_CHANNELS))
+            st = rvl_fail(err, RVL_ERR_USAGE, "cannot build the model: image.channels[%d] is %d, outside 1..%d", i,
+                          cfg->channels[i], MAX_CHANNELS);
+    return st;
+}
+
 static rvl_status image_check(const rvl_image_config *cfg, rvl_error *err)
 {
     rvl_status st = fields_check(cfg, "image", image_fields, RVL_ARRAY_LEN(image_fields), err);
 
     if (!st)
         st = fields_check(cfg, "image", rank_fields, RVL_ARRAY_LEN(rank_fields), err);
-    if (!st && cfg->kind == RVL_IMAGE_VIT && cfg->n_spatial != 2)
-        st = rvl_fail(err, RVL_ERR_USAGE, "cannot build the model: a vision transformer reads images of 2 axes, not %d",
-                      cfg->n_spatial);
+    if (!st && cfg->kind != RVL_IMAGE_RESNET && cfg->n_spatial != 2)
+        st = rvl_fail(err, RVL_ERR_USAGE, "cannot build the model: %s reads images of 2 axes, not %d",
+                      cfg->kind == RVL_IMAGE_VIT ? "a vision transformer" : "an EfficientNet", cfg->n_spatial);
     if (st)
         return st;
-    return cfg->kind == RVL_IMAGE_VIT ? vit_check(&cfg->vit, err) : resnet_check(&cfg->resnet, err);
+    switch (cfg->kind) {
+    case RVL_IMAGE_VIT:
+        return vit_check(&cfg->vit, err);
+    case RVL_IMAGE_EFFICIENTNET:
+        return efficientnet_check(&cfg->efficientnet, err);
+    case RVL_IMAGE_RESNET:
+        break;
+    }
+    return resnet_check(&cfg->resnet, err);
 }
 
 rvl_status rvl__arch_check(const rvl_model *m, rvl_error *err)

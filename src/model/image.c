@@ -38,25 +38,43 @@ static rvl_node *channels_fit(rvl_graph *g, rvl_node *x, const rvl_image_config 
 rvl_taps rvl_image_build(rvl_graph *g, rvl_node *x, const rvl_image_config *cfg, bool training, int bn_group)
 {
     x = channels_fit(g, x, cfg);
-    if (cfg->kind == RVL_IMAGE_VIT)
+    switch (cfg->kind) {
+    case RVL_IMAGE_VIT:
         return rvl_vit_build(g, x, &cfg->vit);
+    case RVL_IMAGE_EFFICIENTNET:
+        return rvl_efficientnet_build(g, x, &cfg->efficientnet, training, bn_group);
+    case RVL_IMAGE_RESNET:
+        break;
+    }
     return rvl_resnet_build(g, x, &cfg->resnet, training, bn_group);
 }
 
 int rvl_image_features(const rvl_image_config *cfg)
 {
-    return cfg->kind == RVL_IMAGE_VIT ? cfg->vit.hidden : rvl_resnet_features(&cfg->resnet);
+    switch (cfg->kind) {
+    case RVL_IMAGE_VIT:
+        return cfg->vit.hidden;
+    case RVL_IMAGE_EFFICIENTNET:
+        return cfg->efficientnet.head_channels;
+    case RVL_IMAGE_RESNET:
+        break;
+    }
+    return rvl_resnet_features(&cfg->resnet);
 }
 
 const char *rvl_image_stem(const rvl_image_config *cfg)
 {
-    return cfg->kind == RVL_IMAGE_VIT ? "visual.patch_embed.proj.weight" : "visual.conv1.weight";
+    static const char *const stems[] = {"visual.conv1.weight", "visual.patch_embed.proj.weight",
+                                        "visual._conv_stem.weight"};
+
+    return stems[cfg->kind];
 }
 
 void rvl_image_extents(int64_t spatial[3], const rvl_image_config *cfg)
 {
     for (int i = 0; i < cfg->n_spatial; i++)
-        spatial[i] = 32 * (int64_t)cfg->resnet.stem_stride + cfg->resnet.stem_kernel;
+        spatial[i] =
+            cfg->kind == RVL_IMAGE_EFFICIENTNET ? 32 : 32 * (int64_t)cfg->resnet.stem_stride + cfg->resnet.stem_kernel;
     if (cfg->kind == RVL_IMAGE_VIT) {
         spatial[0] = cfg->vit.image_height;
         spatial[1] = cfg->vit.image_width;

@@ -36,14 +36,24 @@ typedef struct {
     rvl_pooling pooling; /* after the last norm; CLS or MEAN */
 } rvl_vit_config;
 
-typedef enum { RVL_IMAGE_RESNET, RVL_IMAGE_VIT } rvl_image_kind;
+#define RVL_EFFICIENTNET_STAGES 7
+/** EfficientNet-Lite of any depth and width; kernels, strides and expansion of the stages are always the same. */
+typedef struct {
+    int stem_channels;
+    int repeats[RVL_EFFICIENTNET_STAGES];  /* blocks a stage, 1 2 2 3 3 4 1 in Lite0; 0 leaves the stage out */
+    int channels[RVL_EFFICIENTNET_STAGES]; /* 16 24 40 80 112 192 320 in Lite0 */
+    int head_channels;                     /* F */
+} rvl_efficientnet_config;
+
+typedef enum { RVL_IMAGE_RESNET, RVL_IMAGE_VIT, RVL_IMAGE_EFFICIENTNET } rvl_image_kind;
 /** An image tower: which kind, what goes in, and the configuration of that kind. */
 typedef struct {
-    rvl_image_kind    kind;
-    int               n_spatial;   /* axes of an image: 2 (H, W) or 3 (D, H, W) */
-    int               in_channels; /* of the first layer; images of one channel are repeated */
-    rvl_resnet_config resnet;      /* kind RESNET */
-    rvl_vit_config    vit;         /* kind VIT, n_spatial 2 */
+    rvl_image_kind          kind;
+    int                     n_spatial;    /* axes of an image: 2 (H, W) or 3 (D, H, W) */
+    int                     in_channels;  /* of the first layer; images of one channel are repeated */
+    rvl_resnet_config       resnet;       /* kind RESNET */
+    rvl_vit_config          vit;          /* kind VIT, n_spatial 2 */
+    rvl_efficientnet_config efficientnet; /* kind EFFICIENTNET, n_spatial 2 */
 } rvl_image_config;
 
 typedef struct {
@@ -87,6 +97,9 @@ rvl_taps    rvl_resnet_build(rvl_graph *g, rvl_node *x, const rvl_resnet_config 
 int         rvl_resnet_features(const rvl_resnet_config *cfg);
 /** x (N, C, image_height, image_width); another size fails the graph (SHAPE). */
 rvl_taps    rvl_vit_build(rvl_graph *g, rvl_node *x, const rvl_vit_config *cfg);
+/** x (N, C, H, W) of any size. */
+rvl_taps    rvl_efficientnet_build(rvl_graph *g, rvl_node *x, const rvl_efficientnet_config *cfg, bool training,
+                                   int bn_group);
 /** ids I32 (N, T), mask (N, T) 1 for real tokens. Scoped "text". */
 rvl_taps    rvl_bert_build(rvl_graph *g, rvl_node *ids, rvl_node *mask, const rvl_bert_config *cfg, bool training);
 /** Linear classifier "head" on pooled features: (N, F) -> (N, K). */

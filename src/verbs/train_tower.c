@@ -15,10 +15,11 @@
 
 /** Towers with a name: torchvision's and timm's of the same name. */
 static const struct {
-    const char       *name;
-    rvl_image_kind    kind;
-    rvl_resnet_config resnet;
-    rvl_vit_config    vit;
+    const char             *name;
+    rvl_image_kind          kind;
+    rvl_resnet_config       resnet;
+    rvl_vit_config          vit;
+    rvl_efficientnet_config efficientnet;
 } presets[] = {
     {.name = "resnet18", .resnet = {64, {2, 2, 2, 2}, false, 7, 2, true}},
     {.name = "resnet34", .resnet = {64, {3, 4, 6, 3}, false, 7, 2, true}},
@@ -26,6 +27,9 @@ static const struct {
     {.name = "vit_tiny", .kind = RVL_IMAGE_VIT, .vit = {.hidden = 192, .n_layers = 12, .n_heads = 3}},
     {.name = "vit_small", .kind = RVL_IMAGE_VIT, .vit = {.hidden = 384, .n_layers = 12, .n_heads = 6}},
     {.name = "vit_base", .kind = RVL_IMAGE_VIT, .vit = {.hidden = 768, .n_layers = 12, .n_heads = 12}},
+    {.name = "efficientnet_lite0",
+     .kind = RVL_IMAGE_EFFICIENTNET,
+     .efficientnet = {32, {1, 2, 2, 3, 3, 4, 1}, {16, 24, 40, 80, 112, 192, 320}, 1280}},
 };
 
 /** "2,2,2,2" or a name. */
@@ -113,8 +117,11 @@ rvl_status rvl__tower_configure(rvl_image_config *out, const rvl_train_opts *o, 
     while (o->arch && i < RVL_ARRAY_LEN(presets) && !rvl_str_equal(presets[i].name, o->arch))
         i++;
     if (i == RVL_ARRAY_LEN(presets))
-        return rvl_fail(err, RVL_ERR_USAGE,
-                        "--arch is resnet18, resnet34, resnet50, vit_tiny, vit_small or vit_base, not '%s'", o->arch);
+        return rvl_fail(
+            err, RVL_ERR_USAGE,
+            "--arch is resnet18, resnet34, resnet50, vit_tiny, vit_small, vit_base or efficientnet_lite0, not "
+            "'%s'",
+            o->arch);
     st = check_options(o, o->arch && presets[i].kind == RVL_IMAGE_VIT, err);
     if (st)
         return st;
@@ -128,6 +135,7 @@ rvl_status rvl__tower_configure(rvl_image_config *out, const rvl_train_opts *o, 
     out->kind = presets[i].kind;
     out->resnet = presets[i].resnet;
     out->vit = presets[i].vit;
+    out->efficientnet = presets[i].efficientnet;
     return out->kind == RVL_IMAGE_VIT ? vit_complete(&out->vit, o, grid, err) : RVL_OK;
 }
 
@@ -139,6 +147,8 @@ static void tower_text(char out[128], const rvl_image_config *cfg)
     if (cfg->kind == RVL_IMAGE_VIT)
         snprintf(out, 128, "is a vision transformer of %d layers and width %d on patches of %d", cfg->vit.n_layers,
                  cfg->vit.hidden, cfg->vit.patch);
+    else if (cfg->kind == RVL_IMAGE_EFFICIENTNET)
+        snprintf(out, 128, "is an EfficientNet of width %d", cfg->efficientnet.head_channels);
     else
         snprintf(out, 128, "has width %d and depth %d,%d,%d,%d", r->width, r->blocks[0], r->blocks[1], r->blocks[2],
                  r->blocks[3]);
@@ -155,9 +165,15 @@ static bool towers_equal(const rvl_image_config *a, const rvl_image_config *b)
 {
     if (a->kind != b->kind)
         return false;
-    return a->kind == RVL_IMAGE_VIT ? a->vit.hidden == b->vit.hidden && a->vit.n_layers == b->vit.n_layers &&
-                                          a->vit.n_heads == b->vit.n_heads
-                                    : resnets_equal(&a->resnet, &b->resnet);
+    switch (a->kind) {
+    case RVL_IMAGE_VIT:
+        return a->vit.hidden == b->vit.hidden && a->vit.n_layers == b->vit.n_layers && a->vit.n_heads == b->vit.n_heads;
+    case RVL_IMAGE_EFFICIENTNET:
+        return memcmp(&a->efficientnet, &b->efficientnet, sizeof a->efficientnet) == 0; /* integers: no padding */
+    case RVL_IMAGE_RESNET:
+        break;
+    }
+    return resnets_equal(&a->resnet, &b->resnet);
 }
 
 /** A shape that was asked for and is not the bundle's must not be passed over: the default asks for nothing. */
@@ -165,11 +181,12 @@ static rvl_status check_shape(const rvl_image_config *ours, const rvl_image_conf
                               const char *path, rvl_error *err)
 {
     const rvl_train_opts     d = rvl__train_opts_default();
-    const rvl_resnet_config *has = &theirs->resnet; /* zeros if they have a vision transformer: no size is equal */
+    const rvl_resnet_config *has = &theirs->resnet; /* zeros if they have another kind: no size is equal */
     const bool               is_vit = theirs->kind == RVL_IMAGE_VIT;
-    const bool               same_depth = !is_vit && memcmp(ours->resnet.blocks, has->blocks, sizeof has->blocks) == 0;
-    const bool               pools_mean = theirs->vit.pooling == RVL_POOLING_MEAN;
-    char                     text[128];
+    const bool               is_resnet = theirs->kind == RVL_IMAGE_RESNET;
+    const bool same_depth = is_resnet && memcmp(ours->resnet.blocks, has->blocks, sizeof has->blocks) == 0;
+    const bool pools_mean = theirs->vit.pooling == RVL_POOLING_MEAN;
+    char       text[128];
     const struct {
         const char *option;
         bool        differs;
@@ -180,7 +197,7 @@ static rvl_status check_shape(const rvl_image_config *ours, const rvl_image_conf
         {"--bottleneck", o->bottleneck && !has->bottleneck},
         {"--stem-kernel", o->stem_kernel != d.stem_kernel && o->stem_kernel != has->stem_kernel},
         {"--stem-stride", o->stem_stride != d.stem_stride && o->stem_stride != has->stem_stride},
-        {"--no-stem-pool", !o->stem_pool && (is_vit || has->stem_pool)},
+        {"--no-stem-pool", !o->stem_pool && (!is_resnet || has->stem_pool)},
         {"--patch", o->patch && (!is_vit || o->patch != theirs->vit.patch)},
         {"--image-pooling", o->image_pooling && (!is_vit || rvl_str_equal(o->image_pooling, "mean") != pools_mean)},
         {"--in-channels", o->in_channels != d.in_channels && o->in_channels != theirs->in_channels},
@@ -252,6 +269,14 @@ rvl_status rvl__tower_take(rvl_model *m, const rvl_train_opts *opts, rvl_error *
     return st;
 }
 
+static void efficientnet_print(rvl_str *out, const rvl_efficientnet_config *cfg)
+{
+    rvl_str_addf(out, "efficientnet,%d,%d", cfg->stem_channels, cfg->head_channels);
+    for (int i = 0; i < RVL_EFFICIENTNET_STAGES; i++)
+        rvl_str_addf(out, ",%d,%d", cfg->repeats[i], cfg->channels[i]);
+    rvl_str_add(out, "|");
+}
+
 void rvl__tower_print(rvl_str *out, const rvl_image_config *cfg)
 {
     const rvl_resnet_config *r = &cfg->resnet;
@@ -263,6 +288,8 @@ void rvl__tower_print(rvl_str *out, const rvl_image_config *cfg)
     if (cfg->kind == RVL_IMAGE_VIT)
         rvl_str_addf(out, "vit,%d,%d,%d,%d,%d,%d,%d,%d|", v->image_height, v->image_width, v->patch, v->hidden,
                      v->n_layers, v->n_heads, v->intermediate, v->pooling);
+    else if (cfg->kind == RVL_IMAGE_EFFICIENTNET)
+        efficientnet_print(out, &cfg->efficientnet);
     else
         rvl_str_addf(out, "%d,%d,%d,%d,%d,%d,%d,%d,%d|", r->width, r->blocks[0], r->blocks[1], r->blocks[2],
                      r->blocks[3], r->bottleneck, r->stem_kernel, r->stem_stride, r->stem_pool);

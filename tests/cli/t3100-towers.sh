@@ -43,6 +43,12 @@ want 2 "patches of a ResNet" '--patch and --image-pooling are for' "$rvl" "${pre
 want 2 "patches that do not fit" '32 x 32 do not divide into patches of side 12' "$rvl" "${pre[@]}" --arch vit_tiny --patch 12 --name x
 want 2 "another pooling" '--image-pooling is cls or mean' "$rvl" "${pre[@]}" --arch vit_tiny --image-pooling max --name x
 want 2 "a name that is none" "not 'vit_huge'" "$rvl" "${pre[@]}" --arch vit_huge --name x
+want 0 "an EfficientNet" '' "$rvl" "${pre[@]}" --arch efficientnet_lite0 --limit 16 --name lite
+want 0 "names itself too" '"type": "efficientnet"' "$rvl" inspect runs/lite/ckpt/best --json
+want 0 "is taken over" '' "$rvl" "${pre[@]}" --arch efficientnet_lite0 --image-tower runs/lite --dry-run --name x
+want 4 "is no vision transformer" 'is an EfficientNet of width 1280.*--arch asks for another' \
+    "$rvl" "${pre[@]}" --image-tower runs/lite --arch vit_tiny --patch 8 --name x
+want 4 "has no stem of ours" '--no-stem-pool asks for another' "$rvl" "${pre[@]}" --image-tower runs/lite --no-stem-pool --name x
 want 0 "a ResNet by name" '' "$rvl" "${pre[@]}" --arch resnet50 --dry-run --name x
 text=(--epochs 1 --batch-size 8 --width 4 --depth 1 --text-width 16 --text-heads 2 --embed-dim 8 --max-tok 48 --vocabulary-size 200)
 want 0 "a text tower with its pooler" '' "$rvl" align cohort "${text[@]}" --text-layers 1 --pooling pooler --name pooler

@@ -5,6 +5,7 @@
  * networks in NumPy, in f64, checked against ONNX Runtime. Skips without the files.
  */
 #include "tests/support.h"
+#include "engine/weight_file.h"
 #include "model/model.h"
 #include <math.h>
 
@@ -116,9 +117,82 @@ static void minilm__embeds_sentences_as_the_reference(void **state)
     rvl_model_free(m);
 }
 
+enum { CLASSES = 1000, SIDE = 224 };
+
+/** _fc(pooled): the classifier stands in the file, not in the tower. */
+static void classify(double *logits, const rvl_weight_file *file, const float *pooled, int n_in)
+{
+    const rvl_tensor *weight = rvl_weight_file_find(file, "_fc.weight");
+    const rvl_tensor *bias = rvl_weight_file_find(file, "_fc.bias");
+
+    assert_true(weight && rvl_tensor_count(weight) == (int64_t)CLASSES * n_in);
+    for (int k = 0; k < CLASSES; k++) {
+        const float *row = (const float *)rvl_tensor_const_data(weight) + (size_t)k * (size_t)n_in;
+
+        logits[k] = (double)((const float *)rvl_tensor_const_data(bias))[k];
+        for (int i = 0; i < n_in; i++)
+            logits[k] += (double)row[i] * (double)pooled[i];
+    }
+}
+
+static void efficientnet_lite0__gives_the_logits_of_the_reference(void **state)
+{
+    static const double first[6] = {-0.49200, 0.85873, 0.16790, -1.25226, -0.49664, 0.23343};
+    static double       logits[CLASSES];
+    char                path[PATH_BYTES];
+    rvl_weight_file    *file = NULL;
+    rvl_model          *m = NULL;
+    rvl_graph          *g = NULL;
+    rvl_plan           *plan = NULL;
+    rvl_load_report     report;
+    rvl_error           err = {0};
+    int                 best = 0;
+
+    (void)state;
+    SKIP_WITHOUT_WEIGHTS(path, "efficientnet-lite0/efficientnet-lite0-57934424.pth");
+    ok(rvl_model_new(&m, 1, &err), &err);
+    m->has_image = true;
+    m->image = (rvl_image_config){.kind = RVL_IMAGE_EFFICIENTNET,
+                                  .n_spatial = 2,
+                                  .in_channels = 3,
+                                  .efficientnet = {.stem_channels = 32,
+                                                   .repeats = {1, 2, 2, 3, 3, 4, 1},
+                                                   .channels = {16, 24, 40, 80, 112, 192, 320},
+                                                   .head_channels = 1280}};
+    ok(rvl_model_load_tower(m, path, "visual", NULL, &report, &err), &err);
+    assert_int_equal(report.n_matched, 296 - 49 - 2); /* less the BatchNorms' counters and the classifier */
+    assert_int_equal(report.n_unexpected, 49 + 2);
+    ok(rvl_graph_new(&g, m->params, m->state, RVL_DTYPE_F32, &err), &err);
+    rvl_node *image = rvl_input(g, "image", RVL_DTYPE_F32, 4, (int64_t[]){1, 3, SIDE, SIDE});
+    rvl_output(g, "pooled", rvl_image_build(g, image, &m->image, false, 0).pooled);
+    ok(rvl_plan_new(&plan, g, (rvl_plan_opts){0}, &err), &err);
+    for (int i = 0; i < 3 * SIDE * SIDE; i++) {
+        int c = i / (SIDE * SIDE);
+        int y = i / SIDE % SIDE;
+        int x = i % SIDE;
+
+        ((float *)rvl_tensor_data(rvl_plan_input(plan, "image")))[i] =
+            (float)((7 * y + 13 * x + 29 * c) % 101 / 50.0 - 1.0);
+    }
+    ok(rvl_plan_run(plan, &err), &err);
+    ok(rvl_weight_file_open(&file, path, &err), &err);
+    classify(logits, file, rvl_tensor_const_data(rvl_plan_output(plan, "pooled")), 1280);
+    for (int k = 0; k < 6; k++)
+        near("a logit", logits[k], first[k]);
+    for (int k = 0; k < CLASSES; k++)
+        best = logits[k] > logits[best] ? k : best;
+    assert_int_equal(best, 905);
+    near("the largest logit", logits[905], 6.87576);
+    rvl_weight_file_close(file);
+    rvl_plan_free(plan);
+    rvl_graph_free(g);
+    rvl_model_free(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(efficientnet_lite0__gives_the_logits_of_the_reference),
         cmocka_unit_test(minilm__embeds_sentences_as_the_reference),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -181,3 +181,64 @@ def length_mask(lengths, n_tok):
 def info_nce(logits):
     target = torch.arange(logits.shape[0])
     return (F.cross_entropy(logits, target) + F.cross_entropy(logits.t(), target)) / 2
+
+
+def same_conv(n_in, n_out, kernel, stride=1, groups=1):
+    """A convolution padded as TensorFlow's "SAME": to ceil(size / stride) places, the odd pixel at the end."""
+    conv = nn.Conv2d(n_in, n_out, kernel, stride, groups=groups, bias=False)
+
+    def pad(module, args):
+        sides = [max((-(-n // stride) - 1) * stride + kernel - n, 0) for n in args[0].shape[-2:]]
+        return F.pad(args[0], (sides[1] // 2, sides[1] - sides[1] // 2, sides[0] // 2, sides[0] - sides[0] // 2))
+
+    conv.register_forward_pre_hook(pad)
+    return conv
+
+
+class MBConv(nn.Module):
+    def __init__(self, n_in, n_out, kernel, stride, expand):
+        super().__init__()
+        n, self.add = n_in * expand, stride == 1 and n_in == n_out
+        if expand != 1:
+            self._expand_conv, self._bn0 = same_conv(n_in, n, 1), nn.BatchNorm2d(n, 1e-3, 0.01)
+        self._depthwise_conv, self._bn1 = same_conv(n, n, kernel, stride, n), nn.BatchNorm2d(n, 1e-3, 0.01)
+        self._project_conv, self._bn2 = same_conv(n, n_out, 1), nn.BatchNorm2d(n_out, 1e-3, 0.01)
+
+    def forward(self, x):
+        y = F.relu6(self._bn0(self._expand_conv(x))) if hasattr(self, "_expand_conv") else x
+        y = F.relu6(self._bn1(self._depthwise_conv(y)))
+        y = self._bn2(self._project_conv(y))
+        return y + x if self.add else y
+
+
+class EfficientNetLite(nn.Module):
+    """Names of lukemelas' EfficientNet-PyTorch. features() keeps each stage's map; forward gives the pooled features."""
+
+    ROWS = ((3, 1, 1), (3, 2, 6), (5, 2, 6), (3, 2, 6), (5, 1, 6), (5, 2, 6), (3, 1, 6))  # kernel, stride, expand
+
+    def __init__(self, stem, repeats, channels, head, n_in=3):
+        super().__init__()
+        self._conv_stem, self._bn0 = same_conv(n_in, stem, 3, 2), nn.BatchNorm2d(stem, 1e-3, 0.01)
+        blocks, self.ends, n = [], [], stem
+        for (kernel, stride, expand), n_blocks, n_out in zip(self.ROWS, repeats, channels):
+            for k in range(n_blocks):
+                blocks.append(MBConv(n, n_out, kernel, stride if k == 0 else 1, expand))
+                n = n_out
+            if n_blocks:
+                self.ends.append(len(blocks) - 1)
+        self._blocks = nn.ModuleList(blocks)
+        self._conv_head, self._bn1 = same_conv(n, head, 1), nn.BatchNorm2d(head, 1e-3, 0.01)
+
+    def features(self, x):
+        x, maps = F.relu6(self._bn0(self._conv_stem(x))), []
+        for i, block in enumerate(self._blocks):
+            x = block(x)
+            if i in self.ends:
+                maps.append(x)
+        return maps
+
+    def head(self, x):
+        return F.relu6(self._bn1(self._conv_head(x))).mean((2, 3))
+
+    def forward(self, x):
+        return self.head(self.features(x)[-1])
