@@ -4,12 +4,12 @@
  * Contrastive alignment of an image tower and a text tower.
  */
 #include "base/alloc.h"
-#include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "learn/contrast.h"
 #include "learn/report.h"
+#include "verbs/text_tower.h"
 #include "verbs/train_common.h"
 #include <string.h>
 
@@ -32,17 +32,6 @@ rvl_align_opts rvl_align_opts_default(void)
                             .sample_sentences = true};
 }
 
-/** The rvl_pooling of a name, -1 if there is none. */
-static int pooling_find(const char *name)
-{
-    static const char *const names[] = {"cls", "mean", "last4", "pooler"};
-
-    for (int i = 0; i < (int)RVL_ARRAY_LEN(names); i++)
-        if (rvl_str_equal(name, names[i]))
-            return i;
-    return -1;
-}
-
 static rvl_status check_options(const rvl_align_opts *o, rvl_contrast_opts *c, rvl_error *err)
 {
     static const char *const texts[] = {"findings", "impression", "both"};
@@ -55,19 +44,11 @@ static rvl_status check_options(const rvl_align_opts *o, rvl_contrast_opts *c, r
     c->text = (rvl_text_choice)i;
     if (!rvl_str_equal(o->similarity, "cosine") && !rvl_str_equal(o->similarity, "dot"))
         return rvl_fail(err, RVL_ERR_USAGE, "--similarity is cosine or dot, not '%s'", o->similarity);
-    if (pooling_find(o->pooling) < 0)
-        return rvl_fail(err, RVL_ERR_USAGE, "--pooling is cls, mean, last4 or pooler, not '%s'", o->pooling);
-    if (pooling_find(o->pooling) == RVL_POOLING_LAST4 && o->text_layers < 4 && !o->text_tower)
-        return rvl_fail(err, RVL_ERR_USAGE, "--pooling last4 needs --text-layers 4 or more");
-    if (o->text_layers < 1 || o->text_heads < 1 || o->text_width < 1 || o->text_width % o->text_heads != 0)
-        return rvl_fail(err, RVL_ERR_USAGE, "--text-heads must divide --text-width, and both are positive");
-    if (o->max_tok < 8 || o->max_tok > 512 || o->embed_dim < 1)
-        return rvl_fail(err, RVL_ERR_USAGE, "--max-tok is 8 to 512 and --embed-dim is positive");
-    if (!(o->temperature > 0) || o->dropout < 0 || o->dropout >= 1)
-        return rvl_fail(err, RVL_ERR_USAGE, "--temperature is positive and --dropout in 0..1");
+    if (o->embed_dim < 1 || !(o->temperature > 0))
+        return rvl_fail(err, RVL_ERR_USAGE, "--embed-dim and --temperature are positive");
     if (o->train.lock_image && o->lock_text)
         rvl_log(RVL_LOG_INFO, "both towers are locked: only the projections are trained");
-    return RVL_OK;
+    return rvl__text_tower_check(o, err);
 }
 
 /* Only cases with a report can be aligned. */
@@ -83,92 +64,6 @@ static int64_t keep_with_text(rvl_case_list *list, rvl_text_choice choice)
     }
     list->n_cases = n;
     return n_before - n;
-}
-
-static rvl_status learn_vocabulary(rvl_training *t, const rvl_align_opts *o, rvl_text_choice choice, rvl_error *err)
-{
-    const int64_t n = t->train.n_cases;
-    char        **texts = rvl_alloc_array((size_t)n, sizeof *texts);
-    char         *vocab = NULL;
-    rvl_status    st = texts ? RVL_OK : rvl_fail(err, RVL_ERR_NOMEM, "out of memory");
-
-    for (int64_t i = 0; !st && i < n; i++)
-        texts[i] = rvl_case_text(&t->train.cases[i], choice);
-    if (!st)
-        st = rvl_wordpiece_train(&vocab, (const char *const *)texts, (size_t)n, (int)o->vocabulary_size, 1, true, err);
-    if (!st)
-        st = rvl_tokenizer_parse(&t->m->tokenizer, vocab, strlen(vocab), (rvl_tokenizer_opts){.lower_case = true}, err);
-    for (int64_t i = 0; texts && i < n; i++)
-        rvl_free(texts[i]);
-    rvl_free(texts);
-    rvl_free(vocab);
-    return st;
-}
-
-static rvl_status take_text_tower(rvl_training *t, const rvl_align_opts *o, rvl_error *err)
-{
-    char           *path = NULL;
-    char           *which = NULL;
-    rvl_model      *source = NULL;
-    rvl_load_report report = {0};
-    rvl_error       ignored = {0};
-    rvl_status      st = rvl_bundle_resolve(&path, &which, o->text_tower, err);
-
-    if (!st && rvl_bundle_load(&source, path, &report, &ignored) == RVL_OK) {
-        if (!source->has_text)
-            st = rvl_fail(err, RVL_ERR_FORMAT, "'%s' has no text tower", path);
-        if (!st) {
-            const char *vocab = rvl_tokenizer_vocab(source->tokenizer);
-            t->m->text = source->text;
-            t->m->max_tok = source->max_tok;
-            st = rvl_tokenizer_parse(&t->m->tokenizer, vocab, strlen(vocab), rvl_tokenizer_get_opts(source->tokenizer),
-                                     err);
-        }
-    }
-    if (!st && !t->m->tokenizer)
-        st = rvl_fail(err, RVL_ERR_USAGE, "'%s' carries no vocabulary\nhint: give it with --vocabulary", path);
-    if (!st)
-        st = rvl_model_load_tower(t->m, path, "text", &(rvl_load_opts){.allow_missing = o->train.allow_missing},
-                                  &report, err);
-    if (!st)
-        rvl_log(RVL_LOG_INFO, "text tower from %s: %d keys matched, %d missing, %d unexpected", which ? which : path,
-                report.n_matched, report.n_missing, report.n_unexpected);
-    rvl_model_free(source);
-    rvl_free(path);
-    rvl_free(which);
-    return st;
-}
-
-static rvl_status add_text_parts(rvl_training *t, const rvl_align_opts *o, rvl_text_choice choice, rvl_error *err)
-{
-    rvl_model *m = t->m;
-    rvl_status st = RVL_OK;
-
-    m->has_text = m->has_clip = true;
-    m->max_tok = (int)o->max_tok;
-    m->clip = (rvl_clip_config){.embed_dim = (int)o->embed_dim,
-                                .similarity =
-                                    rvl_str_equal(o->similarity, "dot") ? RVL_SIMILARITY_DOT : RVL_SIMILARITY_COSINE,
-                                .learn_temperature = o->learn_temperature,
-                                .temperature = o->temperature};
-    m->text = (rvl_bert_config){.hidden = (int)o->text_width,
-                                .n_layers = (int)o->text_layers,
-                                .n_heads = (int)o->text_heads,
-                                .intermediate = 4 * (int)o->text_width,
-                                .max_positions = (int)o->max_tok,
-                                .type_vocab = 2,
-                                .layer_norm_eps = 1e-12,
-                                .dropout = o->dropout,
-                                .pooling = (rvl_pooling)pooling_find(o->pooling)};
-    if (o->vocabulary)
-        st = rvl_tokenizer_load(&m->tokenizer, o->vocabulary, (rvl_tokenizer_opts){.lower_case = true}, err);
-    else if (!o->text_tower)
-        st = learn_vocabulary(t, o, choice, err);
-    if (!st && m->tokenizer)
-        m->text.vocab_size = rvl_tokenizer_count(m->tokenizer);
-    if (!st && o->text_tower)
-        st = take_text_tower(t, o, err);
-    return st;
 }
 
 static rvl_status prepare_model(rvl_training *t, const rvl_align_opts *o, rvl_contrast_opts *c, rvl_error *err)
@@ -196,7 +91,13 @@ static rvl_status prepare_model(rvl_training *t, const rvl_align_opts *o, rvl_co
     if (!st)
         st = rvl__training_sizes(t, &o->train, err);
     if (!st)
-        st = add_text_parts(t, o, c->text, err);
+        st = rvl__text_tower_add(t, o, c->text, err);
+    t->m->has_clip = true;
+    t->m->clip = (rvl_clip_config){.embed_dim = (int)o->embed_dim,
+                                   .similarity =
+                                       rvl_str_equal(o->similarity, "dot") ? RVL_SIMILARITY_DOT : RVL_SIMILARITY_COSINE,
+                                   .learn_temperature = o->learn_temperature,
+                                   .temperature = o->temperature};
     if (!st)
         st = rvl_model_materialize(t->m, err);
     if (st)

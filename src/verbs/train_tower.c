@@ -244,28 +244,50 @@ static rvl_status take_bundle(rvl_model *m, const rvl_model *source, const rvl_t
     return RVL_OK;
 }
 
+rvl_status rvl__tower_open(rvl_tower_source *out, const char *run_or_file, rvl_error *err)
+{
+    rvl_load_report report;
+    rvl_error       ignored = {0};
+
+    *out = (rvl_tower_source){0};
+    rvl_status st = rvl_bundle_resolve(&out->path, &out->which, run_or_file, err);
+    if (!st && rvl_bundle_load(&out->bundle, out->path, &report, &ignored) == RVL_ERR_NOMEM)
+        st = rvl_fail(err, RVL_ERR_NOMEM, "%s", ignored.text);
+    return st;
+}
+
+void rvl__tower_close(rvl_tower_source *source)
+{
+    rvl_model_free(source->bundle);
+    rvl_free(source->path);
+    rvl_free(source->which);
+}
+
+rvl_status rvl__tower_load(rvl_model *m, const rvl_tower_source *source, const char *part, const rvl_load_opts *load,
+                           rvl_error *err)
+{
+    rvl_load_report report = {0};
+    rvl_status      st = rvl_model_load_tower(m, source->path, part, load, &report, err);
+
+    if (!st)
+        rvl_log(RVL_LOG_INFO, "%s tower from %s: %d keys matched, %d missing, %d unexpected%s%s%s%s",
+                rvl_str_equal(part, "visual") ? "image" : part, source->which, report.n_matched, report.n_missing,
+                report.n_unexpected, report.n_summed ? ", summed over its input channels: " : "", report.first_summed,
+                report.n_resampled ? ", resampled: " : "", report.resampled);
+    return st;
+}
+
 rvl_status rvl__tower_take(rvl_model *m, const rvl_train_opts *opts, rvl_error *err)
 {
-    char           *path = NULL;
-    char           *which = NULL;
-    rvl_model      *source = NULL;
-    rvl_load_opts   load = {.allow_missing = opts->allow_missing, .sum_channels = opts->sum_channels};
-    rvl_load_report report = {0};
-    rvl_error       ignored = {0};
-    rvl_status      st = rvl_bundle_resolve(&path, &which, opts->image_tower, err);
+    rvl_tower_source source;
+    rvl_load_opts    load = {.allow_missing = opts->allow_missing, .sum_channels = opts->sum_channels};
+    rvl_status       st = rvl__tower_open(&source, opts->image_tower, err);
 
-    if (!st && rvl_bundle_load(&source, path, &report, &ignored) == RVL_OK)
-        st = take_bundle(m, source, opts, path, err);
+    if (!st && source.bundle)
+        st = take_bundle(m, source.bundle, opts, source.path, err);
     if (!st)
-        st = rvl_model_load_tower(m, path, "visual", &load, &report, err);
-    if (!st)
-        rvl_log(RVL_LOG_INFO, "image tower from %s: %d keys matched, %d missing, %d unexpected%s%s%s%s",
-                which ? which : path, report.n_matched, report.n_missing, report.n_unexpected,
-                report.n_summed ? ", summed over its input channels: " : "", report.first_summed,
-                report.n_resampled ? ", resampled: " : "", report.resampled);
-    rvl_model_free(source);
-    rvl_free(path);
-    rvl_free(which);
+        st = rvl__tower_load(m, &source, "visual", &load, err);
+    rvl__tower_close(&source);
     return st;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file verbs/train_tower.h
- * The image tower of a training run: its configuration from options, or another model's.
+ * Towers from files, and the image tower of a training run: its configuration from options, or another model's.
  */
 #ifndef RVL_VERBS_TRAIN_TOWER_H
 #define RVL_VERBS_TRAIN_TOWER_H
@@ -9,6 +9,18 @@
 #include "imaging/preprocess.h"
 #include "model/model.h"
 #include "rvl/verbs.h"
+
+/** Where a tower comes from: the file that was named or the best checkpoint of a run, which says which. */
+typedef struct {
+    char      *path, *which;
+    rvl_model *bundle; /* NULL if the file is a plain weight file */
+} rvl_tower_source;
+/** Close it in any case. */
+RVL_MUST_USE rvl_status rvl__tower_open(rvl_tower_source *out, const char *run_or_file, rvl_error *err);
+void                    rvl__tower_close(rvl_tower_source *source);
+/** The weights of `part` ("visual" or "text") into `m`, which is configured, and a log line of what was done. */
+RVL_MUST_USE rvl_status rvl__tower_load(rvl_model *m, const rvl_tower_source *source, const char *part,
+                                        const rvl_load_opts *load, rvl_error *err);
 
 /** The tower that the options describe, for images of `grid`. USAGE names the option. */
 RVL_MUST_USE rvl_status rvl__tower_configure(rvl_image_config *out, const rvl_train_opts *opts,

@@ -101,3 +101,29 @@ for name, key, part in (("absent", "rows", "shard-3-of-2.safetensors"), ("elsewh
                         ("itself", "rows", "itself.index.json")):
     write(name + ".index.json", json.dumps({"weight_map": {key: part}}).encode() + b"\n")
 write("no_map.index.json", b'{"metadata": {}}\n')
+
+# A BERT as Hugging Face's save_pretrained writes it: one layer of width 8 with two heads, 40 words, 48 positions.
+bert = os.path.join(OUT, "bert")
+os.makedirs(bert, exist_ok=True)
+words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", ","] + [chr(c) for c in range(ord("a"), ord("z") + 1)]
+words += ["no", "the", "left", "right", "lung", "heart", "##s"]
+assert len(words) == 40
+with open(os.path.join(bert, "vocab.txt"), "w") as f:
+    f.write("".join(w + "\n" for w in words))
+with open(os.path.join(bert, "config.json"), "w") as f:
+    json.dump({"architectures": ["BertModel"], "attention_probs_dropout_prob": 0.1, "hidden_act": "gelu",
+               "hidden_size": 8, "intermediate_size": 12, "layer_norm_eps": 1e-12, "max_position_embeddings": 48,
+               "model_type": "bert", "num_attention_heads": 2, "num_hidden_layers": 1, "type_vocab_size": 2,
+               "vocab_size": 40}, f, indent=2)
+generator = torch.Generator().manual_seed(7)
+layer = "encoder.layer.0."
+shapes = {"embeddings.word_embeddings.weight": (40, 8), "embeddings.position_embeddings.weight": (48, 8),
+          "embeddings.token_type_embeddings.weight": (2, 8), "embeddings.LayerNorm.weight": (8,),
+          "embeddings.LayerNorm.bias": (8,)}
+for name, rows, columns in (("attention.self.query", 8, 8), ("attention.self.key", 8, 8), ("attention.self.value", 8, 8),
+                            ("attention.output.dense", 8, 8), ("intermediate.dense", 12, 8), ("output.dense", 8, 12)):
+    shapes[layer + name + ".weight"], shapes[layer + name + ".bias"] = (rows, columns), (rows,)
+for name in ("attention.output.LayerNorm", "output.LayerNorm"):
+    shapes[layer + name + ".weight"] = shapes[layer + name + ".bias"] = (8,)
+state = collections.OrderedDict((n, 0.2 * torch.randn(s, generator=generator)) for n, s in shapes.items())
+torch.save(state, os.path.join(bert, "pytorch_model.bin"))
