@@ -81,6 +81,9 @@ typedef struct {
 } rvl_batch_norm_attr;
 RVL_API rvl_node *rvl_batch_norm(rvl_node *x, rvl_batch_norm_attr attr);
 
+/** x (N, C, ...) times scale (C) plus shift (C), per channel. */
+RVL_API rvl_node *rvl_scale_shift(rvl_node *x, rvl_node *scale, rvl_node *shift);
+
 /** Sum or mean over the axes of the bit mask `axes` (bit 0: slowest). `keep` leaves extent-1 axes. f64 inside.
  *  Reducing every axis without keep gives a 1-D tensor of one element. */
 RVL_API rvl_node *rvl_sum(rvl_node *x, unsigned axes, bool keep);

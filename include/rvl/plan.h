@@ -11,7 +11,8 @@ RVL_BEGIN_DECLS
 typedef struct rvl_plan    rvl_plan;
 typedef struct rvl_session rvl_session;
 
-typedef enum { RVL_BACKEND_REF } rvl_backend;
+/** CPU: vector kernels (F32; graphs of F64 run in REF). REF: plain loops with f64 sums, slow and simple. */
+typedef enum { RVL_BACKEND_CPU, RVL_BACKEND_REF } rvl_backend;
 
 typedef struct {
     rvl_backend backend;

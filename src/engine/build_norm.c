@@ -48,16 +48,31 @@ rvl_node *rvl_layer_norm(rvl_node *x, rvl_node *gamma, rvl_node *beta, double ep
     return y;
 }
 
-/** x * scale + shift with scale = gamma / sqrt(var + eps), shift = beta - mean * scale, both (1, C, 1, ...). */
+rvl_node *rvl_scale_shift(rvl_node *x, rvl_node *scale, rvl_node *shift)
+{
+    rvl_graph *g = x->graph;
+    char       xs[RVL_SHAPE_TEXT_BYTES], as[RVL_SHAPE_TEXT_BYTES], bs[RVL_SHAPE_TEXT_BYTES];
+
+    if (g->error.code)
+        return &g->broken;
+    if (x->n_dims < 2 || !rvl__shape_equal(1, &x->shape[1], scale->n_dims, scale->shape) ||
+        !rvl__shape_equal(1, &x->shape[1], shift->n_dims, shift->shape))
+        return rvl__graph_fail(
+            g, RVL_ERR_SHAPE, "scale_shift of %s: scale %s and shift %s must both have one value per channel (axis 1)",
+            rvl__shape_text(xs, x->n_dims, x->shape), rvl__shape_text(as, scale->n_dims, scale->shape),
+            rvl__shape_text(bs, shift->n_dims, shift->shape));
+    return rvl__node_op(g, RVL_OP_SCALE_SHIFT, "scale_shift", (rvl_op_attr){.none = {0}}, 3,
+                        (rvl_node *[]){x, scale, shift}, x->n_dims, x->shape);
+}
+
+/** x * scale + shift with scale = gamma / sqrt(var + eps), shift = beta - mean * scale. */
 static rvl_node *batch_norm_eval(rvl_node *x, rvl_node *gamma, rvl_node *beta, rvl_node *mean, rvl_node *var,
                                  double eps)
 {
-    int64_t   shape[RVL_MAX_DIMS] = {1, x->shape[1], 1, 1, 1, 1, 1, 1};
     rvl_node *deviation = rvl_unary(rvl_affine(var, 1.0, eps), RVL_UNARY_SQRT, 0.0, 0.0);
     rvl_node *scale = rvl_div(gamma, deviation);
-    rvl_node *shift = rvl_sub(beta, rvl_mul(mean, scale));
 
-    return rvl_add(rvl_mul(x, rvl_reshape(scale, x->n_dims, shape)), rvl_reshape(shift, x->n_dims, shape));
+    return rvl_scale_shift(x, scale, rvl_sub(beta, rvl_mul(mean, scale)));
 }
 
 rvl_node *rvl_batch_norm(rvl_node *x, rvl_batch_norm_attr attr)

@@ -18,11 +18,14 @@ static json_t *shape_json(const rvl_node *n)
 static json_t *node_json(const rvl_plan *plan, const rvl_plan_step *s)
 {
     const rvl_node        *n = s->node;
-    const rvl_plan_buffer *b = &plan->buffers[plan->buffer_of[n->id]];
+    const rvl_plan_value  *v = &plan->values[s->out[0]];
+    const rvl_plan_buffer *b = &plan->buffers[v->buffer];
 
-    return json_pack("{s:s, s:s, s:o, s:s, s:I, s:I, s:s, s:f}", "node", n->name, "op", rvl__op_names[n->op], "shape",
-                     shape_json(n), "dtype", rvl_dtype_text(n->dtype), "bytes", (json_int_t)b->n_bytes, "offset",
-                     (json_int_t)b->offset, "kernel", plan->table->name, "seconds", s->seconds);
+    return json_pack("{s:s, s:s, s:o, s:s, s:s, s:I, s:I, s:s, s:s, s:f}", "node", n->name, "op",
+                     n->kind == RVL_NODE_OP ? rvl__op_names[n->op] : "source", "shape", shape_json(v->node), "dtype",
+                     rvl_dtype_text(n->dtype), "layout", v->layout == RVL_LAYOUT_PLAIN ? "plain" : "blocked", "bytes",
+                     (json_int_t)b->n_bytes, "offset", (json_int_t)b->offset, "backend", s->backend, "kernel",
+                     s->kernel, "seconds", s->seconds);
 }
 
 rvl_status rvl_plan_describe(char **out, const rvl_plan *plan, rvl_error *err)

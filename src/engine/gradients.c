@@ -97,6 +97,22 @@ static void binary_rule(rvl_node *y, rvl_node *dy)
     }
 }
 
+/** Composed: x as (N, C, rest), scale as (C, 1). */
+static void scale_shift_rule(rvl_node *y, rvl_node *dy)
+{
+    rvl_node     *x = y->in[0], *scale = y->in[1], *shift = y->in[2];
+    const int64_t c = x->shape[1], rest = x->count / (x->shape[0] * c);
+    const int64_t flat[3] = {x->shape[0], c, rest}, column[2] = {c, 1};
+    rvl_node     *d = rvl_reshape(dy, 3, flat);
+
+    if (x->needs_grad)
+        give_grad(x, rvl_reshape(rvl_mul(d, rvl_reshape(scale, 2, column)), x->n_dims, x->shape));
+    if (scale->needs_grad)
+        give_grad(scale, rvl_reshape(rvl__sum_to(rvl_mul(d, rvl_reshape(x, 3, flat)), 2, column), 1, &c));
+    if (shift->needs_grad)
+        give_grad(shift, rvl_reshape(rvl__sum_to(d, 2, column), 1, &c));
+}
+
 /** LayerNorm and BatchNorm: (x, gamma, statistic, statistic, dy) -> dx, dgamma, dbeta. */
 static void norm_rule(rvl_node *y, rvl_node *dy)
 {
@@ -158,8 +174,8 @@ static rvl_node *first_input_grad(rvl_node *y, rvl_node *dy)
         return bwd(y, RVL_OP_AVG_POOL_BWD, 1, &dy, x);
     case RVL_OP_AFFINE:
         return rvl_affine(dy, y->attr.affine.a, 0.0);
-    case RVL_OP_UNARY:
-        return bwd(y, RVL_OP_UNARY_BWD, 2, (rvl_node *[]){x, dy}, x);
+    case RVL_OP_UNARY: /* a ReLU's output says as much as its input, which need not be kept */
+        return bwd(y, RVL_OP_UNARY_BWD, 2, (rvl_node *[]){y->attr.unary.kind == RVL_UNARY_RELU ? y : x, dy}, x);
     case RVL_OP_SOFTMAX:
         return bwd(y, RVL_OP_SOFTMAX_BWD, 2, (rvl_node *[]){y, dy}, x);
     case RVL_OP_LOG_SOFTMAX:
@@ -207,6 +223,9 @@ static void op_rule(rvl_node *y, rvl_node *dy)
     case RVL_OP_LAYER_NORM:
     case RVL_OP_BATCH_NORM:
         norm_rule(y, dy);
+        break;
+    case RVL_OP_SCALE_SHIFT:
+        scale_shift_rule(y, dy);
         break;
     case RVL_OP_SUM:
         sum_rule(y, dy);

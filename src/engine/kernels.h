@@ -20,6 +20,7 @@
  *   layer_norm_bwd(x, gamma, mean, rstd, dy)-> dx, dgamma, dbeta
  *   batch_norm(x, gamma, beta)              -> y, mean (G, C), var (G, C; biased)    training only
  *   batch_norm_bwd(x, gamma, mean, var, dy) -> dx, dgamma, dbeta
+ *   scale_shift(x, scale (C), shift (C))    -> y = x * scale + shift per channel (axis 1)
  *   sum(x)                                  -> y, times attr.scale;  broadcast(x) -> y (to the shape of y)
  *   sum_to(x)                               -> y (reduces what broadcasting from y's shape would have repeated)
  *   slice_bwd(dy)                           -> dx (zeros outside the slice)
@@ -92,12 +93,17 @@ typedef union {
     rvl_no_attr         none;
 } rvl_op_attr;
 
+/** How a value of (N, C, spatial...) lies in memory. Blocked: (N, C / block, spatial..., block), where the last block's
+ *  channels beyond C are zeros. The block is the backend's; nothing above the kernels knows it. */
+typedef enum { RVL_LAYOUT_PLAIN, RVL_LAYOUT_BLOCKED } rvl_layout;
+
 typedef struct {
-    void     *data;
-    rvl_dtype dtype;
-    int       n_dims;
-    int64_t   shape[RVL_MAX_DIMS];
-    int64_t   count; /* elements */
+    void      *data;
+    rvl_dtype  dtype;
+    rvl_layout layout;
+    int        n_dims;
+    int64_t    shape[RVL_MAX_DIMS];
+    int64_t    count; /* elements */
 } rvl_buf;
 
 typedef struct {
@@ -105,17 +111,29 @@ typedef struct {
     rvl_buf     in[RVL_KERNEL_MAX_IN], out[RVL_KERNEL_MAX_OUT];
     rvl_op_attr attr;       /* defaults already filled in (strides, groups, momentum, ...) */
     uint64_t    seed, step; /* keys of random numbers */
+    const void *prepared;   /* what the backend's lowering worked out for this call, or NULL */
+    void       *scratch;    /* as many bytes as the lowering asked for, or NULL */
     rvl_status  status;     /* set to RVL_ERR_NUMERIC by a kernel that met an id outside its table */
 } rvl_kernel_call;
 
 typedef void (*rvl_kernel)(rvl_kernel_call *call);
 
+/** Bring a weight into a kernel's own order. */
+typedef void (*rvl_pack_fn)(void *packed, const void *plain, const void *prepared);
+
+struct rvl_plan;
+
 typedef struct {
     const char *name;
+    int64_t     block;                 /* channels of a block in the blocked layout; 1: the backend has none */
     rvl_kernel  kernels[RVL_OP_COUNT]; /* NULL: this backend lacks the op; a plan that needs it fails by name */
+    /** Turn the needed nodes of the plan's graph into steps; NULL: one plain step per node. */
+    rvl_status (*lower)(struct rvl_plan *plan, rvl_error *err);
 } rvl_kernel_table;
 
 /** Plain loops with f64 accumulators, F32 and F64: the truth that every other backend is tested against. */
 const rvl_kernel_table *rvl_ref_kernels(void);
+/** Vector kernels for x86, F32: see engine/cpu/. Chosen for the processor, or by RVL_CPU_ISA, at the first call. */
+const rvl_kernel_table *rvl_cpu_kernels(void);
 
 #endif /* RVL_ENGINE_KERNELS_H */

@@ -12,12 +12,13 @@
 #include <string.h>
 
 struct rvl_param {
-    char       *name;
-    uint64_t    hash;
-    rvl_tensor *tensor;
-    bool        is_made, is_used, trainable;
-    int         group;
-    uint64_t    version;
+    char           *name;
+    uint64_t        hash;
+    rvl_tensor     *tensor;
+    bool            is_made, is_used, trainable;
+    int             group;
+    uint64_t        version;
+    rvl_param_pack *packs;
 };
 
 struct rvl_params {
@@ -39,6 +40,12 @@ static void param_free(rvl_param *p)
 {
     if (!p)
         return;
+    while (p->packs) {
+        rvl_param_pack *next = p->packs->next;
+        rvl_free(p->packs->data);
+        rvl_free(p->packs);
+        p->packs = next;
+    }
     rvl_tensor_free(p->tensor);
     rvl_free(p->name);
     rvl_free(p);
@@ -231,4 +238,28 @@ void rvl_param_touch(rvl_param *p)
 uint64_t rvl_param_version(const rvl_param *p)
 {
     return p->version;
+}
+
+rvl_status rvl__param_pack(rvl_param_pack **out, rvl_param *p, const uint64_t key[4], size_t n_bytes, rvl_error *err)
+{
+    rvl_param_pack *pack = p->packs;
+
+    while (pack && (memcmp(pack->key, key, sizeof pack->key) != 0 || pack->n_bytes != n_bytes))
+        pack = pack->next;
+    if (!pack) {
+        pack = rvl_alloc_array(1, sizeof *pack);
+        void *data = rvl_alloc_aligned(n_bytes);
+        if (!pack || !data) {
+            rvl_free(pack);
+            rvl_free(data);
+            return rvl_fail(err, RVL_ERR_NOMEM, "cannot pack weight '%s': out of memory", p->name);
+        }
+        memcpy(pack->key, key, sizeof pack->key);
+        pack->n_bytes = n_bytes;
+        pack->data = data;
+        pack->next = p->packs;
+        p->packs = pack;
+    }
+    *out = pack;
+    return RVL_OK;
 }

@@ -13,9 +13,10 @@ static rvl_status out_of_memory(rvl_error *err)
 }
 
 /** Everything that an output needs, transitively; an op counts with all of its outputs. */
-static void mark_needed(rvl_plan *plan, bool *is_needed)
+static void mark_needed(rvl_plan *plan)
 {
     rvl_graph *g = plan->graph;
+    bool      *is_needed = plan->needed;
 
     for (rvl_graph_output *o = g->outputs; o; o = o->next)
         is_needed[o->node->owner->id] = true;
@@ -32,79 +33,9 @@ static void mark_needed(rvl_plan *plan, bool *is_needed)
         is_needed[i] = is_needed[g->nodes[i]->owner->id];
 }
 
-static bool needs_copy(const rvl_node *n)
+void *rvl__plan_data(const rvl_plan *plan, int value)
 {
-    if (n->kind == RVL_NODE_WEIGHT)
-        return rvl_tensor_dtype(rvl_param_tensor(n->param)) != n->dtype;
-    return n->kind == RVL_NODE_STATE && rvl_tensor_dtype(rvl__state_committed(n->state[0])) != n->dtype;
-}
-
-static void *fixed_data(const rvl_node *n)
-{
-    if (needs_copy(n))
-        return NULL;
-    if (n->kind == RVL_NODE_WEIGHT)
-        return rvl_tensor_data(rvl_param_tensor(n->param));
-    return n->kind == RVL_NODE_STATE ? rvl_tensor_data(rvl__state_committed(n->state[0])) : NULL;
-}
-
-/** A buffer for each needed node, with its life; steps in order of creation. */
-static rvl_status place_nodes(rvl_plan *plan, const bool *is_needed, rvl_error *err)
-{
-    rvl_graph *g = plan->graph;
-
-    for (int i = 0; i < g->n_nodes; i++) {
-        rvl_node *n = g->nodes[i];
-        plan->buffer_of[i] = -1;
-        if (!is_needed[i])
-            continue;
-        plan->stats.n_nodes++;
-        if (n->kind == RVL_NODE_OP && n->op == RVL_OP_RESHAPE) { /* the same elements in the same order */
-            plan->buffer_of[i] = plan->buffer_of[n->in[0]->id];
-            continue;
-        }
-        bool is_made = n->kind == RVL_NODE_OP || n->kind == RVL_NODE_EXTRA;
-        if (n->kind == RVL_NODE_OP) {
-            if (!plan->table->kernels[n->op])
-                return rvl_fail(err, RVL_ERR_DEVICE, "cannot plan '%s': backend '%s' has no kernel for '%s'", n->name,
-                                plan->table->name, rvl__op_names[n->op]);
-            plan->steps[plan->n_steps++].node = n;
-        }
-        rvl_plan_buffer *b = &plan->buffers[plan->n_buffers];
-        plan->buffer_of[i] = plan->n_buffers++;
-        b->n_bytes = ((size_t)n->count * rvl_dtype_bytes(n->dtype) + 63) / 64 * 64;
-        b->birth = is_made ? -2 : -1; /* steps are numbered below */
-        b->death = is_made ? -1 : RVL_PLAN_ALWAYS;
-        b->fixed = fixed_data(n);
-        if (needs_copy(n))
-            plan->copies[plan->n_copies++].node = n;
-        if (n->kind == RVL_NODE_WEIGHT)
-            plan->stats.weight_bytes += rvl_tensor_bytes(rvl_param_tensor(n->param));
-    }
-    return RVL_OK;
-}
-
-static void find_lives(rvl_plan *plan)
-{
-    for (int t = 0; t < plan->n_steps; t++) {
-        rvl_node *n = plan->steps[t].node;
-        for (int k = 0; k < n->n_out; k++) {
-            rvl_plan_buffer *b = &plan->buffers[plan->buffer_of[n->out[k]->id]];
-            b->birth = b->death = t;
-        }
-        for (int k = 0; k < n->n_in; k++) {
-            rvl_plan_buffer *b = &plan->buffers[plan->buffer_of[n->in[k]->id]];
-            if (b->death < t)
-                b->death = t;
-        }
-    }
-    for (rvl_graph_output *o = plan->graph->outputs; o; o = o->next)
-        plan->buffers[plan->buffer_of[o->node->id]].death = RVL_PLAN_ALWAYS;
-}
-
-void *rvl__plan_data(const rvl_plan *plan, const rvl_node *node)
-{
-    const rvl_plan_buffer *b = &plan->buffers[plan->buffer_of[node->id]];
+    const rvl_plan_buffer *b = &plan->buffers[plan->values[value].buffer];
 
     return b->fixed ? b->fixed : plan->arena + b->offset;
 }
@@ -121,7 +52,7 @@ static rvl_status make_arena(rvl_plan *plan, rvl_error *err)
     for (int i = 0; i < plan->n_buffers; i++)
         s->unshared_bytes += plan->buffers[i].fixed ? 0 : plan->buffers[i].n_bytes;
     for (int i = 0; i < plan->n_copies; i++)
-        copy_bytes += plan->buffers[plan->buffer_of[plan->copies[i].node->id]].n_bytes;
+        copy_bytes += plan->buffers[plan->values[plan->copies[i].value].buffer].n_bytes;
     for (rvl_graph_output *o = plan->graph->outputs; o; o = o->next)
         if (strncmp(o->name, "grad:", 5) == 0)
             s->gradient_bytes += (size_t)o->node->count * rvl_dtype_bytes(o->node->dtype);
@@ -136,9 +67,14 @@ static rvl_status make_arena(rvl_plan *plan, rvl_error *err)
     return plan->arena ? RVL_OK : rvl_fail(err, RVL_ERR_NOMEM, "cannot allocate the plan's %zu bytes", s->arena_bytes);
 }
 
-static rvl_buf buf_of(const rvl_plan *plan, const rvl_node *n)
+static rvl_buf buf_of(const rvl_plan *plan, int value)
 {
-    rvl_buf b = {.data = rvl__plan_data(plan, n), .dtype = n->dtype, .n_dims = n->n_dims, .count = n->count};
+    const rvl_node *n = plan->values[value].node;
+    rvl_buf         b = {.data = rvl__plan_data(plan, value),
+                         .dtype = n->dtype,
+                         .layout = plan->values[value].layout,
+                         .n_dims = n->n_dims,
+                         .count = n->count};
 
     memcpy(b.shape, n->shape, sizeof b.shape);
     return b;
@@ -147,15 +83,17 @@ static rvl_buf buf_of(const rvl_plan *plan, const rvl_node *n)
 static void prepare_calls(rvl_plan *plan)
 {
     for (int t = 0; t < plan->n_steps; t++) {
-        const rvl_node  *n = plan->steps[t].node;
-        rvl_kernel_call *c = &plan->calls[t];
-        c->attr = n->attr;
-        c->n_in = n->n_in;
-        c->n_out = n->n_out;
-        for (int k = 0; k < n->n_in; k++)
-            c->in[k] = buf_of(plan, n->in[k]);
-        for (int k = 0; k < n->n_out; k++)
-            c->out[k] = buf_of(plan, n->out[k]);
+        const rvl_plan_step *s = &plan->steps[t];
+        rvl_kernel_call     *c = &plan->calls[t];
+        c->attr = s->attr;
+        c->n_in = s->n_in;
+        c->n_out = s->n_out;
+        c->prepared = s->prepared;
+        c->scratch = s->scratch < 0 ? NULL : plan->arena + plan->buffers[s->scratch].offset;
+        for (int k = 0; k < s->n_in; k++)
+            c->in[k] = buf_of(plan, s->in[k]);
+        for (int k = 0; k < s->n_out; k++)
+            c->out[k] = buf_of(plan, s->out[k]);
     }
 }
 
@@ -163,7 +101,8 @@ static rvl_status add_port(rvl_plan *plan, rvl_plan_port *port, const char *name
 {
     port->name = name;
     port->node = n;
-    return rvl_tensor_borrow(&port->tensor, n->dtype, n->n_dims, n->shape, rvl__plan_data(plan, n), err);
+    port->value = plan->value_of[n->id];
+    return rvl_tensor_borrow(&port->tensor, n->dtype, n->n_dims, n->shape, rvl__plan_data(plan, port->value), err);
 }
 
 /** Tensors of inputs and outputs; inputs start as zeros, constants get their value. */
@@ -174,9 +113,9 @@ static rvl_status open_ports(rvl_plan *plan, rvl_error *err)
 
     for (int i = 0; i < g->n_nodes && !st; i++) {
         rvl_node *n = g->nodes[i];
-        if (plan->buffer_of[i] < 0)
+        if (plan->value_of[i] < 0 || (n->kind != RVL_NODE_INPUT && n->kind != RVL_NODE_FILL))
             continue;
-        void *data = rvl__plan_data(plan, n);
+        void *data = rvl__plan_data(plan, plan->value_of[i]);
         if (n->kind == RVL_NODE_INPUT) {
             memset(data, 0, (size_t)n->count * rvl_dtype_bytes(n->dtype));
             st = add_port(plan, &plan->inputs[plan->n_inputs++], n->name, n, err);
@@ -189,6 +128,7 @@ static rvl_status open_ports(rvl_plan *plan, rvl_error *err)
     return st;
 }
 
+/** Tables with room for a few steps and values a node. */
 static rvl_status make_tables(rvl_plan *plan, rvl_error *err)
 {
     size_t     n = (size_t)plan->graph->n_nodes + 1, n_outputs = 1;
@@ -199,35 +139,41 @@ static rvl_status make_tables(rvl_plan *plan, rvl_error *err)
         n_outputs++;
     if (!m)
         return out_of_memory(err);
-    plan->buffer_of = rvl_arena_alloc(m, n * sizeof *plan->buffer_of);
-    plan->buffers = rvl_arena_alloc(m, n * sizeof *plan->buffers);
-    plan->steps = rvl_arena_alloc(m, n * sizeof *plan->steps);
+    plan->capacity = (int)(4 * n + 2 * n_outputs + 64);
+    plan->needed = rvl_arena_alloc(m, n * sizeof *plan->needed);
+    plan->value_of = rvl_arena_alloc(m, n * sizeof *plan->value_of);
+    plan->values = rvl_arena_alloc(m, (size_t)plan->capacity * sizeof *plan->values);
+    plan->buffers = rvl_arena_alloc(m, (size_t)plan->capacity * sizeof *plan->buffers);
+    plan->steps = rvl_arena_alloc(m, (size_t)plan->capacity * sizeof *plan->steps);
     plan->copies = rvl_arena_alloc(m, n * sizeof *plan->copies);
+    plan->packings = rvl_arena_alloc(m, 2 * n * sizeof *plan->packings);
     plan->inputs = rvl_arena_alloc(m, n * sizeof *plan->inputs);
     plan->outputs = rvl_arena_alloc(m, n_outputs * sizeof *plan->outputs);
-    if (!plan->buffer_of || !plan->buffers || !plan->steps || !plan->copies || !plan->inputs || !plan->outputs)
+    if (!plan->needed || !plan->value_of || !plan->values || !plan->buffers || !plan->steps || !plan->copies ||
+        !plan->packings || !plan->inputs || !plan->outputs)
         return out_of_memory(err);
+    for (size_t i = 0; i < n; i++)
+        plan->value_of[i] = -1;
     return RVL_OK;
 }
 
 static rvl_status plan_make(rvl_plan *plan, rvl_error *err)
 {
-    bool      *is_needed;
     rvl_status st = make_tables(plan, err);
 
     if (st)
         return st;
-    is_needed = rvl_arena_alloc(plan->memory, (size_t)plan->graph->n_nodes * sizeof *is_needed + 1);
-    if (!is_needed)
-        return out_of_memory(err);
-    mark_needed(plan, is_needed);
-    st = place_nodes(plan, is_needed, err);
+    mark_needed(plan);
+    for (int i = 0; i < plan->graph->n_nodes; i++)
+        plan->stats.n_nodes += plan->needed[i];
+    st = plan->table->lower ? plan->table->lower(plan, err) : rvl__plan_lower_plain(plan, err);
+    if (!st)
+        st = rvl__plan_lives(plan, err);
     if (st)
         return st;
     plan->calls = rvl_arena_alloc(plan->memory, ((size_t)plan->n_steps + 1) * sizeof *plan->calls);
     if (!plan->calls)
         return out_of_memory(err);
-    find_lives(plan);
     st = make_arena(plan, err);
     if (st)
         return st;
@@ -245,14 +191,14 @@ rvl_status rvl_plan_new(rvl_plan **out, rvl_graph *g, rvl_plan_opts opts, rvl_er
         return st;
     if (!g->outputs)
         return rvl_fail(err, RVL_ERR_USAGE, "cannot plan: the graph declares no output");
-    if (opts.backend != RVL_BACKEND_REF)
+    if (opts.backend != RVL_BACKEND_REF && opts.backend != RVL_BACKEND_CPU)
         return rvl_fail(err, RVL_ERR_DEVICE, "cannot plan: backend %d is not in this build", (int)opts.backend);
     rvl_plan *plan = rvl_alloc_array(1, sizeof *plan);
     if (!plan)
         return out_of_memory(err);
     plan->graph = g;
     plan->opts = opts;
-    plan->table = rvl_ref_kernels();
+    plan->table = opts.backend == RVL_BACKEND_CPU && g->dtype == RVL_DTYPE_F32 ? rvl_cpu_kernels() : rvl_ref_kernels();
     g->is_planned = true;
     st = plan_make(plan, err);
     if (st) {

@@ -43,7 +43,7 @@ void rvl_plan_set_key(rvl_plan *plan, uint64_t seed, uint64_t step)
 static void refresh_copies(rvl_plan *plan)
 {
     for (int i = 0; i < plan->n_copies; i++) {
-        rvl_node         *n = plan->copies[i].node;
+        const rvl_node   *n = plan->copies[i].node;
         const rvl_tensor *t;
         if (n->kind == RVL_NODE_WEIGHT) {
             if (plan->copies[i].version == rvl_param_version(n->param))
@@ -52,7 +52,21 @@ static void refresh_copies(rvl_plan *plan)
             t = rvl_param_tensor(n->param);
         } else
             t = rvl__state_committed(n->state[0]);
-        rvl__convert(rvl__plan_data(plan, n), n->dtype, rvl_tensor_const_data(t), rvl_tensor_dtype(t), n->count);
+        rvl__convert(rvl__plan_data(plan, plan->copies[i].value), n->dtype, rvl_tensor_const_data(t),
+                     rvl_tensor_dtype(t), n->count);
+    }
+}
+
+/** Remake the packed weights whose plain ones have changed, whichever plan made them last. */
+static void refresh_packings(rvl_plan *plan)
+{
+    for (int i = 0; i < plan->n_packings; i++) {
+        const rvl_plan_packing *p = &plan->packings[i];
+        const rvl_param        *param = plan->values[p->from].node->param;
+        if (p->pack->version == rvl_param_version(param))
+            continue;
+        p->run(p->pack->data, rvl__plan_data(plan, p->from), p->prepared);
+        p->pack->version = rvl_param_version(param);
     }
 }
 
@@ -74,11 +88,13 @@ static void debug_begin(rvl_plan *plan)
 
 static void debug_before(rvl_plan *plan, int t)
 {
-    const rvl_node *n = plan->steps[t].node;
+    const rvl_plan_step *s = &plan->steps[t];
 
-    for (int k = 0; k < n->n_out; k++)
-        ASAN_UNPOISON_MEMORY_REGION(rvl__plan_data(plan, n->out[k]),
-                                    plan->buffers[plan->buffer_of[n->out[k]->id]].n_bytes);
+    for (int k = 0; k < s->n_out; k++)
+        ASAN_UNPOISON_MEMORY_REGION(rvl__plan_data(plan, s->out[k]),
+                                    plan->buffers[plan->values[s->out[k]].buffer].n_bytes);
+    if (s->scratch >= 0)
+        ASAN_UNPOISON_MEMORY_REGION(plan->calls[t].scratch, plan->buffers[s->scratch].n_bytes);
 }
 
 static void debug_after(rvl_plan *plan, int t)
@@ -89,8 +105,9 @@ static void debug_after(rvl_plan *plan, int t)
 }
 
 /** running = (1 - momentum) running + momentum statistic, group by group; the variance made unbiased. */
-static void blend_statistics(rvl_plan *plan, const rvl_node *n)
+static void blend_statistics(rvl_plan *plan, const rvl_plan_step *s)
 {
+    const rvl_node            *n = s->statistics;
     const rvl_batch_norm_attr *a = &n->attr.batch_norm;
     int64_t                    c = n->in[0]->shape[1], n_groups = n->out[1]->shape[0];
     double                     n_values = (double)(n->in[0]->count / c / n_groups);
@@ -99,7 +116,7 @@ static void blend_statistics(rvl_plan *plan, const rvl_node *n)
         rvl_tensor *shadow = rvl__state_shadow(n->state[k]);
         rvl_dtype   dtype = rvl_tensor_dtype(shadow);
         void       *to = rvl_tensor_data(shadow);
-        const void *from = rvl__plan_data(plan, n->out[k + 1]);
+        const void *from = rvl__plan_data(plan, s->out[k + 1]);
         double      factor = k == 1 ? n_values / (n_values - 1.0) : 1.0;
         for (int64_t j = 0; j < c; j++) {
             double running = rvl__element_get(to, dtype, j);
@@ -116,6 +133,7 @@ rvl_status rvl_plan_run(rvl_plan *plan, rvl_error *err)
     double start;
 
     refresh_copies(plan);
+    refresh_packings(plan);
     if (plan->opts.debug_fill)
         debug_begin(plan);
     start = rvl_clock_s();
@@ -125,12 +143,12 @@ rvl_status rvl_plan_run(rvl_plan *plan, rvl_error *err)
         if (plan->opts.debug_fill)
             debug_before(plan, t);
         c->status = RVL_OK;
-        plan->table->kernels[s->node->op](c);
+        s->run(c);
         if (c->status)
             return rvl_fail(err, c->status, "'%s': %s met an id outside its table", s->node->name,
                             rvl__op_names[s->node->op]);
-        if (s->node->state[0] && !plan->is_probe)
-            blend_statistics(plan, s->node);
+        if (s->statistics && !plan->is_probe)
+            blend_statistics(plan, s);
         if (plan->opts.debug_fill && !plan->opts.keep_all)
             debug_after(plan, t);
         double now = rvl_clock_s();
@@ -141,11 +159,15 @@ rvl_status rvl_plan_run(rvl_plan *plan, rvl_error *err)
     return RVL_OK;
 }
 
-static rvl_status check_finite(const rvl_plan *plan, const rvl_node *n, rvl_error *err)
+static rvl_status check_finite(const rvl_plan *plan, int value, rvl_error *err)
 {
-    const void *data = rvl__plan_data(plan, n);
+    const rvl_node *n = plan->values[value].node;
+    const void     *data = rvl__plan_data(plan, value);
+    const int64_t   count = (int64_t)(plan->values[value].layout == RVL_LAYOUT_PLAIN
+                                          ? (size_t)n->count
+                                          : plan->buffers[plan->values[value].buffer].n_bytes / sizeof(float));
 
-    for (int64_t i = 0; i < n->count; i++) {
+    for (int64_t i = 0; i < count; i++) {
         double v = rvl__element_get(data, n->dtype, i);
         if (isfinite(v))
             continue;
@@ -177,9 +199,8 @@ rvl_status rvl_plan_find_nonfinite(rvl_plan *plan, rvl_error *err)
         memcpy(rvl_tensor_data(probe->inputs[i].tensor), rvl_tensor_const_data(plan->inputs[i].tensor),
                rvl_tensor_bytes(plan->inputs[i].tensor));
     st = rvl_plan_run(probe, err);
-    for (int i = 0; i < g->n_nodes && !st; i++)
-        if (probe->buffer_of[i] >= 0)
-            st = check_finite(probe, g->nodes[i], err);
+    for (int i = 0; i < probe->n_values && !st; i++)
+        st = check_finite(probe, i, err);
     rvl_plan_free(probe);
     return st;
 }

@@ -20,4 +20,16 @@ rvl_tensor             *rvl__state_committed(rvl_state_entry *e);
  *  discard. Allocates nothing. */
 rvl_tensor             *rvl__state_shadow(rvl_state_entry *e);
 
+/** A weight in some kernel's own order, kept with the weight for every plan that wants the same. */
+typedef struct rvl_param_pack {
+    struct rvl_param_pack *next;
+    uint64_t               key[4]; /* what distinguishes packs of one weight: kernel and geometry */
+    size_t                 n_bytes;
+    uint64_t               version; /* of the weight when packed; 0: never */
+    void                  *data;
+} rvl_param_pack;
+/** The pack of `key` and size, made (not filled) if absent. Owned by the weight. */
+RVL_MUST_USE rvl_status rvl__param_pack(rvl_param_pack **out, rvl_param *p, const uint64_t key[4], size_t n_bytes,
+                                        rvl_error *err);
+
 #endif /* RVL_ENGINE_STORE_H */

@@ -190,6 +190,12 @@ static int naive_forward(const op_case *c, value *in, value out[3])
         for (int64_t i = 0; i < n; i++)
             out[0].d[i] = c->attr.affine.a * in[0].d[i] + c->attr.affine.b;
         break;
+    case RVL_OP_SCALE_SHIFT:
+        for (int64_t i = 0; i < n; i++) {
+            const int64_t width = n / (in[0].s.shape[0] * in[0].s.shape[1]), channel = i / width % in[0].s.shape[1];
+            out[0].d[i] = in[0].d[i] * in[1].d[channel] + in[2].d[channel];
+        }
+        break;
     case RVL_OP_UNARY:
         for (int64_t i = 0; i < n; i++)
             out[0].d[i] = naive_unary(&c->attr.unary, in[0].d[i], &slope);

@@ -7,8 +7,7 @@
  *   test_op_grad [TEXT]     only rows whose name contains TEXT
  */
 #include <stdlib.h>
-#include "op/op_cases.h"
-#include "rvl/plan.h"
+#include "op/op_graph.h"
 
 #define MAX_ERROR 1e-6
 #define STEP 1e-5
@@ -31,90 +30,6 @@ typedef struct {
     int64_t        leaf_count[4];
 } row_graph;
 
-/* Ids, targets and loss weights take no gradient. */
-static bool leaf_has_gradient(const op_case *c, int i)
-{
-    if (c->op == RVL_OP_BCE || c->op == RVL_OP_CROSS_ENTROPY_SOFT)
-        return i == 0;
-    return !case_input_is_ids(c, i);
-}
-
-/* Weights of the row: batch norm makes its own, under these names. */
-static const char *leaf_name(const op_case *c, int i)
-{
-    static const char *const names[] = {"in0", "in1", "in2", "in3"};
-    static const char *const batch_norms[] = {"in0", "weight", "bias"};
-
-    return c->op == RVL_OP_BATCH_NORM ? batch_norms[i] : names[i];
-}
-
-static bool leaf_is_weight(const op_case *c, int i)
-{
-    return i % 2 == 1 ? leaf_has_gradient(c, i) : c->op == RVL_OP_BATCH_NORM && i == 2;
-}
-
-/* Sum over what broadcasting repeats has no builder: it is the gradient of adding. Broadcasting likewise is adding to
- * zeros. Reductions say "mean" by their scale. */
-static rvl_node *build_row(rvl_graph *g, const op_case *c, rvl_node **in)
-{
-    switch (c->op) {
-    case RVL_OP_CONV:
-        return rvl_conv(in[0], in[1], c->attr.conv);
-    case RVL_OP_MAX_POOL:
-        return rvl_max_pool(in[0], c->attr.pool);
-    case RVL_OP_AVG_POOL:
-        return rvl_avg_pool(in[0], c->attr.pool);
-    case RVL_OP_MATMUL:
-        return rvl_matmul(in[0], in[1], c->attr.matmul);
-    case RVL_OP_ADD:
-        return rvl_add(in[0], in[1]);
-    case RVL_OP_SUB:
-        return rvl_sub(in[0], in[1]);
-    case RVL_OP_MUL:
-        return rvl_mul(in[0], in[1]);
-    case RVL_OP_DIV:
-        return rvl_div(in[0], in[1]);
-    case RVL_OP_AFFINE:
-        return rvl_affine(in[0], c->attr.affine.a, c->attr.affine.b);
-    case RVL_OP_UNARY:
-        return rvl_unary(in[0], c->attr.unary.kind, c->attr.unary.a, c->attr.unary.b);
-    case RVL_OP_SOFTMAX:
-        return rvl_softmax(in[0]);
-    case RVL_OP_LOG_SOFTMAX:
-        return rvl_log_softmax(in[0]);
-    case RVL_OP_L2_NORMALIZE:
-        return rvl_l2_normalize(in[0], c->attr.eps.eps);
-    case RVL_OP_LAYER_NORM:
-        return rvl_layer_norm(in[0], in[1], in[2], c->attr.eps.eps);
-    case RVL_OP_BATCH_NORM:
-        return rvl_batch_norm(in[0], c->attr.batch_norm);
-    case RVL_OP_SUM:
-        return (c->attr.reduce.scale < 1.0 ? rvl_mean : rvl_sum)(in[0], c->attr.reduce.axes, c->attr.reduce.keep);
-    case RVL_OP_BROADCAST:
-        return rvl_add(in[0], rvl_fill(g, c->to.n_dims, c->to.shape, 0.0));
-    case RVL_OP_RESHAPE:
-        return rvl_reshape(in[0], c->to.n_dims, c->to.shape);
-    case RVL_OP_TRANSPOSE:
-        return rvl_transpose(in[0], c->attr.perm.perm);
-    case RVL_OP_SLICE:
-        return rvl_slice(in[0], c->attr.slice.axis, c->attr.slice.start, c->attr.slice.n);
-    case RVL_OP_CONCAT:
-        return rvl_concat(c->n_in, in, c->attr.axis.axis);
-    case RVL_OP_EMBEDDING:
-        return rvl_embedding(in[0], in[1]);
-    case RVL_OP_DROPOUT:
-        return rvl_dropout(in[0], c->attr.dropout.p);
-    case RVL_OP_BCE:
-        return rvl_bce_with_logits(in[0], in[1], in[2]);
-    case RVL_OP_CROSS_ENTROPY:
-        return rvl_cross_entropy(in[0], in[1]);
-    case RVL_OP_CROSS_ENTROPY_SOFT:
-        return rvl_cross_entropy_soft(in[0], in[1]);
-    default:
-        return NULL; /* backward kernels and sum_to */
-    }
-}
-
 /* Weights are given in f64 before the graph asks for them: differences of 1e-5 need the digits. */
 static rvl_status give_weight(row_graph *r, int i, rvl_error *err)
 {
@@ -130,9 +45,6 @@ static rvl_status give_weight(row_graph *r, int i, rvl_error *err)
 
 static rvl_status row_open(row_graph *r, const op_case *c, rvl_error *err)
 {
-    static const char *const grads[] = {"d_in0", "d_in1", "d_in2", "d_in3"};
-    rvl_node                *in[4] = {0}, *y, *cotangent;
-
     *r = (row_graph){.c = c};
     if (rvl_params_new(&r->params, 1, err) || rvl_state_new(&r->state, err))
         return err->code;
@@ -141,23 +53,7 @@ static rvl_status row_open(row_graph *r, const op_case *c, rvl_error *err)
             return err->code;
     if (rvl_graph_new(&r->graph, r->params, r->state, RVL_DTYPE_F64, err))
         return err->code;
-    for (int i = 0; i < c->n_in; i++) {
-        if (c->op == RVL_OP_BATCH_NORM && i > 0)
-            continue;
-        if (leaf_is_weight(c, i))
-            in[i] = rvl_weight(r->graph, leaf_name(c, i), c->in[i].n_dims, c->in[i].shape, (rvl_init){0});
-        else
-            in[i] = rvl_input(r->graph, leaf_name(c, i), case_input_is_ids(c, i) ? RVL_DTYPE_I32 : RVL_DTYPE_F64,
-                              c->in[i].n_dims, c->in[i].shape);
-    }
-    y = build_row(r->graph, c, in);
-    cotangent = rvl_input(r->graph, "cotangent", RVL_DTYPE_F64, rvl_node_n_dims(y), rvl_node_shape(y));
-    rvl_output(r->graph, "y", y);
-    rvl_graph_backward(r->graph, 1, &y, &cotangent);
-    for (int i = 0; i < c->n_in; i++)
-        if (in[i] && leaf_has_gradient(c, i) && !leaf_is_weight(c, i) && rvl_graph_grad(r->graph, in[i]))
-            rvl_output(r->graph, grads[i], rvl_graph_grad(r->graph, in[i]));
-    rvl_graph_output_weight_grads(r->graph);
+    row_graph_finish(r->graph, c, RVL_DTYPE_F64);
     if (rvl_plan_new(&r->plan, r->graph, (rvl_plan_opts){.backend = RVL_BACKEND_REF, .debug_fill = true}, err))
         return err->code;
     rvl_plan_set_key(r->plan, 7, 3);

@@ -7,6 +7,7 @@
 
 static const rvl_kernel_table ref_table = {
     .name = "ref",
+    .block = 1,
     .kernels =
         {
 #define X(NAME, name, n_in, n_out, attr) [RVL_OP_##NAME] = rvl__ref_##name,

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file engine/cpu/lower.h
+ * Lowering for the CPU backend: what its files share.
+ */
+#ifndef RVL_ENGINE_CPU_LOWER_H
+#define RVL_ENGINE_CPU_LOWER_H
+#include "engine/cpu/cpu.h"
+#include "engine/plan.h"
+
+/** What a node's step takes over from nodes before it. */
+typedef struct {
+    const rvl_node *product;  /* CONV, CONV_BWD_DATA or MATMUL whose last terms this step finishes */
+    const rvl_node *norm;     /* BATCH_NORM or SCALE_SHIFT */
+    const rvl_node *residual; /* added after it */
+    const rvl_node *bias;     /* of a MATMUL */
+    bool            relu;
+    const rvl_node *gate; /* BATCH_NORM_BWD: the ReLU output that lets dy through; in[4] is then the ReLU's dy */
+} rvl_cpu_fusion;
+
+typedef struct {
+    rvl_plan          *plan;
+    const rvl_cpu_isa *isa;
+    rvl_cpu_fusion    *fusion;    /* by node id */
+    bool              *absorbed;  /* by node id: some later node's step computes it */
+    int               *n_uses;    /* by node id: inputs of needed nodes, and outputs, that it is */
+    int               *blocked;   /* by node id: its value in the blocked layout, -1 */
+    bool              *is_remade; /* by node id: its value was computed again for the backward pass */
+    int                n_threads;
+} rvl_cpu_lowering;
+
+rvl_status rvl__cpu_lower(rvl_plan *plan, rvl_error *err);
+/** Find what can be computed together: fills fusion and absorbed. */
+void       rvl__cpu_fuse(rvl_cpu_lowering *l);
+bool       rvl__cpu_is_relu(const rvl_node *n);
+/** Dense convolution: what conv and conv_bwd_weight can do; or depthwise. */
+bool       rvl__cpu_conv_is_dense(const rvl_node *n);
+bool       rvl__cpu_conv_is_depthwise(const rvl_node *n);
+
+/** The value of a node in a layout, reordered if need be. -1: the tables are full. */
+int                     rvl__cpu_value(rvl_cpu_lowering *l, const rvl_node *n, rvl_layout layout);
+/** A step for `n` whose inputs are `in` and whose outputs are n's, out[0] (and a max-pool's index) in `layout`, extra
+ * outputs plain. */
+RVL_MUST_USE rvl_status rvl__cpu_step(rvl_plan_step **out, rvl_cpu_lowering *l, const rvl_node *n, const char *kernel,
+                                      rvl_kernel run, int n_in, const int *in, rvl_layout layout, rvl_error *err);
+/** Memory of the plan for what a kernel reads as `prepared`. */
+void                   *rvl__cpu_prepared(rvl_cpu_lowering *l, size_t n_bytes);
+
+/** CONV, CONV_BWD_DATA, CONV_BWD_WEIGHT, dense or depthwise, with what `n`'s fusion says. `n` is the node whose value
+ *  the step makes, `conv` the convolution. */
+RVL_MUST_USE rvl_status rvl__cpu_lower_conv(rvl_cpu_lowering *l, const rvl_node *n, const rvl_node *conv,
+                                            rvl_error *err);
+
+#endif /* RVL_ENGINE_CPU_LOWER_H */
