@@ -16,7 +16,7 @@
 #include "model/model.h"
 #include <math.h>
 
-#define GOLDEN_FLOOR 5e-3
+#define GOLDEN_FLOOR 3e-2
 
 /** A case and the graph that is compared with it. */
 typedef struct {
