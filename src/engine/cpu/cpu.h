@@ -78,22 +78,12 @@ typedef struct {
     int     n_threads;
 } rvl_cpu_matmul;
 
-/** The kernels that are written in vectors. */
-#define RVL_CPU_KERNELS(X)                                                                                             \
-    X(conv)                                                                                                            \
-    X(conv_bwd_weight)                                                                                                 \
-    X(depthwise)                                                                                                       \
-    X(depthwise_bwd_data) X(depthwise_bwd_weight) X(matmul) X(to_blocked) X(to_plain) X(batch_norm)                    \
-        X(batch_norm_apply) X(batch_norm_bwd) X(scale_shift) X(layer_norm) X(layer_norm_bwd) X(softmax) X(softmax_bwd) \
-            X(unary) X(unary_bwd) X(affine) X(binary_same) X(binary_row) X(sum_rows) X(max_pool) X(max_pool_bwd)       \
-                X(spatial_mean) X(spatial_broadcast) X(transpose)
-
 typedef struct {
     const char *name;
     int64_t     block;
     rvl_pack_fn conv_pack;
 #define X(name) rvl_kernel name;
-    RVL_CPU_KERNELS(X)
+#include "engine/cpu/kernels.def"
 #undef X
 } rvl_cpu_isa;
 
@@ -102,7 +92,7 @@ typedef struct {
     void rvl__scalar_##name(rvl_kernel_call *call);                                                                    \
     void rvl__avx2_##name(rvl_kernel_call *call);                                                                      \
     void rvl__avx512_##name(rvl_kernel_call *call);
-RVL_CPU_KERNELS(X)
+#include "engine/cpu/kernels.def"
 #undef X
 void rvl__scalar_conv_pack(void *packed, const void *plain, const void *conv);
 void rvl__avx2_conv_pack(void *packed, const void *plain, const void *conv);

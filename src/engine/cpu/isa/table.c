@@ -8,10 +8,11 @@
 #define TEXT2(x) #x
 #define TEXT(x) TEXT2(x)
 
-const rvl_cpu_isa ISA(isa) = {.name = TEXT(RVL_ISA),
-                              .block = VL,
-                              .conv_pack = ISA(conv_pack),
+const rvl_cpu_isa ISA(isa) = {
+    .name = TEXT(RVL_ISA),
+    .block = VL,
+    .conv_pack = ISA(conv_pack),
 #define X(name) .name = ISA(name),
-                              RVL_CPU_KERNELS(X)
+#include "engine/cpu/kernels.def"
 #undef X
 };
