@@ -177,7 +177,11 @@ def main():
     for part, prefix in (("image", "visual."), ("text", "text.")):
         if part not in arch:
             continue
-        build = bert if part == "text" else {"resnet": resnet, "vit": vit}[arch[part].get("type", "resnet")]
+        kind = arch[part].get("type", "resnet")
+        build = {"bert": bert, "resnet": resnet, "vit": vit}.get(kind)
+        if not build:
+            print("%s tower: %s is not one of those that this script builds" % (part, kind))
+            continue
         module, features = build(arch[part])
         state = under(tensors, prefix)
         module.load_state_dict(state, strict=True)

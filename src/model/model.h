@@ -4,8 +4,9 @@
  * A model: towers, heads, params and state, preprocessing, tokenizer, finding schema and similarity in one bundle.
  *
  * Weight names follow the field: image tower "visual.conv1.weight", "visual.layer1.0.conv1.weight" (torchvision
- * behind the prefix), text tower "text.embeddings.word_embeddings.weight" (Hugging Face BERT behind the prefix),
- * "visual_projection.weight", "text_projection.weight", "logit_scale", "head.weight", "head.bias".
+ * behind the prefix; a vision transformer as in timm), text tower "text.embeddings.word_embeddings.weight" (Hugging
+ * Face BERT behind the prefix), "visual_projection.weight", "text_projection.weight", "logit_scale", "head.weight",
+ * "head.bias".
  */
 #ifndef RVL_MODEL_MODEL_H
 #define RVL_MODEL_MODEL_H
