@@ -15,6 +15,8 @@ int cmd_align(int argc, char **argv, rvl_cli *cli)
            TRAIN_INPUT_OPTIONS(o.train),
            OPT_STR("text", 0, &o.text, "SECTION", "findings, impression or both [both]"),
            OPT_FLAG("sample-sentences", 0, &o.sample_sentences, "train on random subsets of a report's sentences [yes]"),
+           OPT_STR("duplicates", 0, &o.duplicates, "HOW",
+                   "equal texts in a batch: share the target, or ignore it [share]"),
            TRAIN_RECIPE_OPTIONS(o.train),
            TRAIN_TOWER_OPTIONS(o.train),
            TRAIN_IMAGE_RATE_OPTIONS(o.train),

@@ -75,6 +75,7 @@ typedef struct {
     bool           learn_temperature;                            /* (true) */
     const char    *text;                                         /* findings, impression or both ("both") */
     bool           sample_sentences; /* train on random subsets of a report's sentences (true) */
+    const char    *duplicates;       /* equal texts in a batch: share (all are right alike) or ignore ("share") */
 } rvl_align_opts;
 
 typedef struct {

@@ -6,6 +6,8 @@
 #include "learn/contrast.h"
 #include "base/alloc.h"
 #include "base/json.h"
+#include "base/util.h"
+#include "learn/duplicates.h"
 #include <math.h>
 #include <string.h>
 
@@ -21,10 +23,13 @@ struct rvl_contrast {
     rvl_infer           *infer;
     rvl_plan            *last;  /* the plan that ran last, for find_nonfinite; owned by the session */
     rvl_plan_stats       stats; /* of the largest plan so far */
-    int64_t              n_cut, n_batches;
+    int64_t              n_cut, n_texts, n_shared, n_batches;
     char               **texts; /* (batch) of the current step */
     int32_t             *ids;   /* (batch, max_tok) */
     float               *mask;
+    uint64_t            *hash;                                                /* (batch) of the tokens */
+    int32_t             *group;                                               /* (batch) */
+    float               *targets;                                             /* (batch, batch) */
     float               *image_embedding, *text_embedding, *d_image, *d_text; /* (batch, E) */
 };
 
@@ -46,9 +51,11 @@ static pair build_towers(rvl_contrast *s, rvl_graph *g, int64_t n, const rvl_pla
 
 static void build_loss(rvl_contrast *s, rvl_graph *g, pair p, int64_t n)
 {
-    const int64_t shape[] = {n};
-    rvl_node     *diagonal = rvl_input(g, "diagonal", RVL_DTYPE_I32, 1, shape);
-    rvl_node     *loss = rvl_clip_loss(g, rvl_clip_logits(g, p.image, p.text, &s->m->clip), diagonal);
+    const int64_t shape[] = {n, n};
+    rvl_node     *logits = rvl_clip_logits(g, p.image, p.text, &s->m->clip);
+    rvl_node     *loss = s->opts.duplicates == RVL_DUPLICATES_SHARE
+                             ? rvl_clip_loss_soft(g, logits, rvl_input(g, "targets", RVL_DTYPE_F32, 2, shape))
+                             : rvl_clip_loss(g, logits, rvl_input(g, "diagonal", RVL_DTYPE_I32, 1, shape));
     rvl_output(g, "loss", loss);
     rvl_graph_backward(g, 1, &loss, NULL);
     rvl_graph_output_weight_grads(g);
@@ -102,8 +109,11 @@ rvl_status rvl_contrast_new(rvl_contrast **out, rvl_model *m, rvl_cohort *c, con
     s->texts = rvl_alloc_array(n, sizeof *s->texts);
     s->ids = rvl_alloc_array(n * (size_t)m->max_tok, sizeof *s->ids);
     s->mask = rvl_alloc_array(n * (size_t)m->max_tok, sizeof *s->mask);
+    s->hash = rvl_alloc_array(n, sizeof *s->hash);
+    s->group = rvl_alloc_array(n, sizeof *s->group);
+    s->targets = rvl_alloc_array(n * n, sizeof *s->targets);
     s->image_embedding = rvl_alloc_array(4 * n * e, sizeof(float));
-    if (!s->texts || !s->ids || !s->mask || !s->image_embedding)
+    if (!s->texts || !s->ids || !s->mask || !s->hash || !s->group || !s->targets || !s->image_embedding)
         st = rvl_fail(err, RVL_ERR_NOMEM, "out of memory for a contrastive batch of %zu", n);
     if (!st) {
         s->text_embedding = s->image_embedding + n * e;
@@ -145,6 +155,9 @@ void rvl_contrast_free(rvl_contrast *s)
     rvl_free(s->texts);
     rvl_free(s->ids);
     rvl_free(s->mask);
+    rvl_free(s->hash);
+    rvl_free(s->group);
+    rvl_free(s->targets);
     rvl_free(s->image_embedding);
     rvl_free(s);
 }
@@ -157,6 +170,16 @@ rvl_plan_stats rvl_contrast_plan_stats(const rvl_contrast *s)
 int64_t rvl_contrast_n_cut(const rvl_contrast *s)
 {
     return s->n_cut;
+}
+
+int64_t rvl_contrast_n_texts(const rvl_contrast *s)
+{
+    return s->n_texts;
+}
+
+int64_t rvl_contrast_n_shared(const rvl_contrast *s)
+{
+    return s->n_shared;
 }
 
 /* Texts of the batch; `images` of rows beyond batch->n are zeros and their texts empty. */
@@ -207,11 +230,26 @@ static void get(float *out, const rvl_plan *plan, const char *name)
         memcpy(out, rvl_tensor_const_data(t), rvl_tensor_bytes(t));
 }
 
-static void put_diagonal(rvl_plan *plan)
+/* Which texts are right for an image: equal are those with the same tokens, since the tower sees no more of them. */
+static void share_equal(rvl_contrast *s, int64_t t)
 {
-    rvl_tensor *t = rvl_plan_input(plan, "diagonal");
-    int32_t    *ids = rvl_tensor_data(t);
-    for (int64_t i = 0; i < rvl_tensor_count(t); i++)
+    const int64_t n = s->opts.batch;
+
+    for (int64_t i = 0; i < n; i++)
+        s->hash[i] = rvl_hash64(s->ids + i * t, (size_t)t * sizeof *s->ids);
+    s->n_texts += n;
+    s->n_shared += rvl_group_equal(s->group, s->hash, n);
+    rvl_share_targets(s->targets, s->group, n);
+}
+
+static void put_targets(rvl_contrast *s, rvl_plan *plan)
+{
+    if (s->opts.duplicates == RVL_DUPLICATES_SHARE) {
+        put(plan, "targets", s->targets);
+        return;
+    }
+    int32_t *ids = rvl_tensor_data(rvl_plan_input(plan, "diagonal"));
+    for (int64_t i = 0; i < s->opts.batch; i++)
         ids[i] = (int32_t)i;
 }
 
@@ -232,7 +270,7 @@ static rvl_status step_whole(rvl_contrast *s, const rvl_batch *batch, int64_t t,
     if (st)
         return st;
     put_chunk(s, plan, batch, 0, t);
-    put_diagonal(plan);
+    put_targets(s, plan);
     rvl_plan_set_key(plan, s->opts.seed, (uint64_t)step);
     st = rvl_plan_run(plan, err);
     if (st)
@@ -291,7 +329,7 @@ static rvl_status step_chunks(rvl_contrast *s, const rvl_batch *batch, int64_t t
         return st;
     put(plan, "image_embedding", s->image_embedding);
     put(plan, "text_embedding", s->text_embedding);
-    put_diagonal(plan);
+    put_targets(s, plan);
     st = rvl_plan_run(plan, err);
     if (st)
         return st;
@@ -333,48 +371,62 @@ static rvl_status step(void *self, const rvl_batch *batch, int64_t step_number, 
     if (st)
         return st;
     s->n_cut += n_cut;
+    if (s->opts.duplicates == RVL_DUPLICATES_SHARE)
+        share_equal(s, t);
     if (s->opts.batch == s->opts.micro_batch)
         return step_whole(s, batch, t, step_number, loss, err);
     return step_chunks(s, batch, t, step_number, loss, err);
 }
 
-/* Log-probability of the diagonal in row i of (n, n) similarities, rows of a against rows of b. */
-static double diagonal_loss(const float *a, const float *b, int64_t n, int64_t e, double scale, int64_t *rank_sum)
+/* Cross-entropy of (n, n) similarities, rows of a against rows of b, mean over rows; all of one group are right alike.
+ * `*rank_sum` counts what ranks before or beside a row's own. */
+static double group_loss(const float *a, const float *b, const int32_t *group, int64_t n, int64_t e, double scale,
+                         int64_t *rank_sum)
 {
     double total = 0;
     for (int64_t i = 0; i < n; i++) {
-        double peak = -INFINITY;
-        double own = 0;
-        double sum = 0;
+        double  peak = -INFINITY;
+        double  own = 0;
+        double  right = 0;
+        double  sum = 0;
+        int64_t n_right = 0;
         for (int pass = 0; pass < 2; pass++) {
             for (int64_t j = 0; j < n; j++) {
                 double dot = 0;
                 for (int64_t k = 0; k < e; k++)
                     dot += (double)a[i * e + k] * b[j * e + k];
                 dot *= scale;
-                if (pass == 0 && dot > peak)
-                    peak = dot;
-                if (pass == 0 && i == j)
-                    own = dot;
                 if (pass == 1) {
                     sum += exp(dot - peak);
                     *rank_sum += j != i && dot >= own;
+                    continue;
                 }
+                peak = dot > peak ? dot : peak;
+                own = i == j ? dot : own;
+                right += group[j] == group[i] ? dot : 0;
+                n_right += group[j] == group[i];
             }
         }
-        total += peak + log(sum) - own;
+        total += peak + log(sum) - right / (double)n_right;
     }
     return total / (double)n;
 }
 
-static rvl_status embed_val(rvl_contrast *s, float *image, float *text, rvl_error *err)
+/* Embeddings of the validation split (n, E), and which of its texts are equal. */
+static rvl_status embed_val(rvl_contrast *s, float *image, float *text, int32_t *group, rvl_error *err)
 {
     const int64_t n = s->val->n_cases;
     char        **texts = rvl_alloc_array((size_t)n, sizeof *texts);
-    rvl_status    st = texts ? RVL_OK : rvl_fail(err, RVL_ERR_NOMEM, "out of memory");
+    uint64_t     *hash = rvl_alloc_array((size_t)n, sizeof *hash);
+    rvl_status    st = texts && hash ? RVL_OK : rvl_fail(err, RVL_ERR_NOMEM, "out of memory");
 
-    for (int64_t i = 0; !st && i < n; i++)
+    for (int64_t i = 0; !st && i < n; i++) {
         texts[i] = rvl_case_text(&s->val->cases[i], s->opts.text);
+        hash[i] = texts[i] ? rvl_hash64(texts[i], strlen(texts[i])) : (uint64_t)i;
+        group[i] = (int32_t)i;
+    }
+    if (!st && s->opts.duplicates == RVL_DUPLICATES_SHARE)
+        rvl_group_equal(group, hash, n);
     if (!st)
         st = rvl_infer_cases(image, s->infer, "embedding", s->c, s->val, err);
     if (!st)
@@ -382,6 +434,7 @@ static rvl_status embed_val(rvl_contrast *s, float *image, float *text, rvl_erro
     for (int64_t i = 0; texts && i < n; i++)
         rvl_free(texts[i]);
     rvl_free(texts);
+    rvl_free(hash);
     return st;
 }
 
@@ -391,14 +444,16 @@ static rvl_status evaluate(void *self, json_t **metrics, double *value, rvl_erro
     const int64_t n = s->val->n_cases;
     const int64_t e = s->m->clip.embed_dim;
     float        *image = rvl_alloc_array((size_t)(2 * n * e), sizeof *image);
+    int32_t      *group = rvl_alloc_array((size_t)n, sizeof *group);
     int64_t       ranks[2] = {0, 0};
-    rvl_status    st = image ? embed_val(s, image, image + n * e, err) : rvl_fail(err, RVL_ERR_NOMEM, "out of memory");
+    rvl_status    st =
+        image && group ? embed_val(s, image, image + n * e, group, err) : rvl_fail(err, RVL_ERR_NOMEM, "out of memory");
 
     if (!st) {
         const float *text = image + n * e;
         double       scale = rvl_clip_scale(s->m);
-        double       loss = 0.5 * (diagonal_loss(image, text, n, e, scale, &ranks[0]) +
-                             diagonal_loss(text, image, n, e, scale, &ranks[1]));
+        double       loss = 0.5 * (group_loss(image, text, group, n, e, scale, &ranks[0]) +
+                             group_loss(text, image, group, n, e, scale, &ranks[1]));
         *value = -loss;
         *metrics = json_object();
         rvl_json_set(*metrics, "loss", rvl_json_real(loss));
@@ -408,6 +463,7 @@ static rvl_status evaluate(void *self, json_t **metrics, double *value, rvl_erro
         rvl_json_set(*metrics, "n", json_integer(n));
     }
     rvl_free(image);
+    rvl_free(group);
     return st;
 }
 

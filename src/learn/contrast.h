@@ -13,11 +13,15 @@
 #include "learn/loop.h"
 
 typedef enum { RVL_TEXT_FINDINGS, RVL_TEXT_IMPRESSION, RVL_TEXT_BOTH } rvl_text_choice;
+/** Of samples whose texts are the same tokens: each is right for itself alone, or for all of them alike
+ *  (learn/duplicates.h). */
+typedef enum { RVL_DUPLICATES_IGNORE, RVL_DUPLICATES_SHARE } rvl_duplicates;
 
 typedef struct {
     int64_t         batch, micro_batch; /* micro_batch divides batch */
     bool            lock_image, lock_text;
     rvl_text_choice text;
+    rvl_duplicates  duplicates;
     bool     sample_sentences; /* train on a random, ordered subset of the report's sentences, by (seed, epoch, case) */
     uint64_t seed;
     rvl_plan_opts plan;
@@ -34,6 +38,9 @@ rvl_task                rvl_contrast_task(rvl_contrast *s);
 rvl_plan_stats          rvl_contrast_plan_stats(const rvl_contrast *s);
 /** Texts longer than the model takes, so far. */
 int64_t                 rvl_contrast_n_cut(const rvl_contrast *s);
+/** Texts drawn so far, and how many of them shared their target. */
+int64_t                 rvl_contrast_n_texts(const rvl_contrast *s);
+int64_t                 rvl_contrast_n_shared(const rvl_contrast *s);
 
 /** The chosen text of a case, NULL if it has none; caller frees with rvl_free. */
 char *rvl_case_text(const rvl_case *c, rvl_text_choice choice);

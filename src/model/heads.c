@@ -43,6 +43,15 @@ rvl_node *rvl_clip_loss(rvl_graph *g, rvl_node *logits, rvl_node *ids)
     return rvl_affine(rvl_add(by_row, by_column), 0.5, 0);
 }
 
+rvl_node *rvl_clip_loss_soft(rvl_graph *g, rvl_node *logits, rvl_node *targets)
+{
+    rvl_node *by_row = rvl_mean(rvl_cross_entropy_soft(logits, targets), 1u, false);
+    rvl_node *by_column = rvl_mean(rvl_cross_entropy_soft(rvl_transpose(logits, (int[]){1, 0}), targets), 1u, false);
+
+    (void)g;
+    return rvl_affine(rvl_add(by_row, by_column), 0.5, 0);
+}
+
 double rvl_clip_scale(const rvl_model *m)
 {
     rvl_param *p = m->clip.learn_temperature ? rvl_params_find(m->params, "logit_scale") : NULL;

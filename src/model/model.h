@@ -112,6 +112,9 @@ rvl_node   *rvl_clip_logits(rvl_graph *g, rvl_node *image, rvl_node *text, const
 /** Symmetric InfoNCE of (N, N) logits: mean of row and column cross-entropy, target the diagonal; ids I32 (N) is an
  *  input 0..N-1 filled by the caller. -> (1). (Radford et al. 2021, fig. 3) */
 rvl_node   *rvl_clip_loss(rvl_graph *g, rvl_node *logits, rvl_node *ids);
+/** The same with a distribution (N, N) over the right texts of an image in each row, which must be symmetric: its rows
+ *  are taken for the right images of a text too. The identity gives rvl_clip_loss. -> (1) */
+rvl_node   *rvl_clip_loss_soft(rvl_graph *g, rvl_node *logits, rvl_node *targets);
 
 /** Everything that must travel together. Text parts are optional (has_text false, tokenizer NULL). */
 typedef struct {

@@ -29,7 +29,8 @@ rvl_align_opts rvl_align_opts_default(void)
                             .temperature = 0.07,
                             .learn_temperature = true,
                             .text = "both",
-                            .sample_sentences = true};
+                            .sample_sentences = true,
+                            .duplicates = "share"};
 }
 
 static rvl_status check_options(const rvl_align_opts *o, rvl_contrast_opts *c, rvl_error *err)
@@ -42,6 +43,9 @@ static rvl_status check_options(const rvl_align_opts *o, rvl_contrast_opts *c, r
     if (i == 3)
         return rvl_fail(err, RVL_ERR_USAGE, "--text is findings, impression or both, not '%s'", o->text);
     c->text = (rvl_text_choice)i;
+    if (!rvl_str_equal(o->duplicates, "share") && !rvl_str_equal(o->duplicates, "ignore"))
+        return rvl_fail(err, RVL_ERR_USAGE, "--duplicates is share or ignore, not '%s'", o->duplicates);
+    c->duplicates = rvl_str_equal(o->duplicates, "share") ? RVL_DUPLICATES_SHARE : RVL_DUPLICATES_IGNORE;
     if (!rvl_str_equal(o->similarity, "cosine") && !rvl_str_equal(o->similarity, "dot"))
         return rvl_fail(err, RVL_ERR_USAGE, "--similarity is cosine or dot, not '%s'", o->similarity);
     if (o->embed_dim < 1 || !(o->temperature > 0))
@@ -133,6 +137,9 @@ static rvl_status train(rvl_train_result *out, rvl_training *t, const rvl_align_
     if (!st && rvl_contrast_n_cut(s) > 0)
         rvl_log(RVL_LOG_WARN, "%lld drawn texts were longer than %d tokens and were cut\nhint: raise --max-tok",
                 (long long)rvl_contrast_n_cut(s), t->m->max_tok);
+    if (!st && rvl_contrast_n_shared(s) > 0)
+        rvl_log(RVL_LOG_INFO, "%.1f%% of the drawn texts were equal to another of their batch and shared its target",
+                100.0 * (double)rvl_contrast_n_shared(s) / (double)rvl_contrast_n_texts(s));
     if (!st)
         rvl__training_log_plan(t, rvl_contrast_plan_stats(s));
     if (!st) {
@@ -158,6 +165,8 @@ rvl_status rvl_align_run(rvl_train_result *out, const rvl_align_opts *opts, rvl_
                  (long long)opts->text_layers, (long long)opts->text_width, (long long)opts->text_heads,
                  (long long)opts->max_tok, opts->dropout, opts->pooling, (long long)opts->embed_dim, opts->similarity,
                  opts->temperature, opts->learn_temperature);
+    if (c.duplicates == RVL_DUPLICATES_SHARE) /* without it a recipe reads as it did before there was a choice */
+        rvl_str_add(&recipe, "|share");
     if (!st && opts->train.dry_run) {
         rvl_log(RVL_LOG_INFO, "dry run: %lld training pairs, %lld validation pairs, vocabulary of %d tokens",
                 (long long)t.train.n_cases, (long long)t.val.n_cases, rvl_tokenizer_count(t.m->tokenizer));

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""BCE with weights and soft targets; symmetric InfoNCE with a learnable scale (Radford et al. 2021, figure 3)."""
+"""BCE with weights and soft targets; symmetric InfoNCE with a learnable scale (Radford et al. 2021, figure 3), each text
+right for its own image or for all images with an equal text."""
 import torch
 import torch.nn.functional as F
 from golden import Case, fill, make_ids, make_input
@@ -18,14 +19,25 @@ case.add("loss", loss)
 case.add("grad:logits", logits.grad)
 case.save()
 
-case = Case("info_nce", 121)
-image, text = (make_input(121, n, 6, 9).requires_grad_() for n in ("image", "text"))
-logit_scale = torch.tensor([2.0], dtype=torch.float64, requires_grad=True)
-logits = logit_scale.exp() * F.normalize(image, dim=1) @ F.normalize(text, dim=1).t()
-loss = info_nce(logits)
-loss.backward()
-case.add("logits", logits)
-case.add("loss", loss)
-for name, t in (("image", image), ("text", text), ("logit_scale", logit_scale)):
-    case.add("grad:" + name, t.grad)
-case.save()
+
+def contrast(name, groups=None):
+    case = Case(name, 121)
+    image, text = (make_input(121, n, 6, 9).requires_grad_() for n in ("image", "text"))
+    logit_scale = torch.tensor([2.0], dtype=torch.float64, requires_grad=True)
+    logits = logit_scale.exp() * F.normalize(image, dim=1) @ F.normalize(text, dim=1).t()
+    if groups is None:
+        loss = info_nce(logits)
+    else:
+        same = torch.tensor(groups).unsqueeze(0) == torch.tensor(groups).unsqueeze(1)
+        targets = same.double() / same.sum(dim=1, keepdim=True)
+        loss = (F.cross_entropy(logits, targets) + F.cross_entropy(logits.t(), targets)) / 2
+    loss.backward()
+    case.add("logits", logits)
+    case.add("loss", loss)
+    for key, t in (("image", image), ("text", text), ("logit_scale", logit_scale)):
+        case.add("grad:" + key, t.grad)
+    case.save()
+
+
+contrast("info_nce")
+contrast("info_nce_shared", [0, 1, 0, 2, 1, 0])

@@ -188,7 +188,27 @@ static void supervise__accumulated_equals_the_big_batch_at_equal_groups(void **s
     supervised_equals(*state, 2);
 }
 
-static double contrast_reference(bed *b, const rvl_batch *batch, bool training, int bn_group)
+/* Samples 0, 3 and 6 of the batch say the same, and so do 1 and 7. */
+static void make_duplicates(bed *b, const rvl_batch *batch)
+{
+    const int pairs[][2] = {{3, 0}, {6, 0}, {7, 1}};
+    for (size_t i = 0; i < RVL_ARRAY_LEN(pairs); i++)
+        memcpy(b->list.cases[batch->i_case[pairs[i][0]]].sections, b->list.cases[batch->i_case[pairs[i][1]]].sections,
+               sizeof b->list.cases[0].sections);
+}
+
+static const float shared_targets[BATCH][BATCH] = {
+    [0] = {[0] = 1.0F / 3, [3] = 1.0F / 3, [6] = 1.0F / 3},
+    [1] = {[1] = 0.5F, [7] = 0.5F},
+    [2] = {[2] = 1},
+    [3] = {[0] = 1.0F / 3, [3] = 1.0F / 3, [6] = 1.0F / 3},
+    [4] = {[4] = 1},
+    [5] = {[5] = 1},
+    [6] = {[0] = 1.0F / 3, [3] = 1.0F / 3, [6] = 1.0F / 3},
+    [7] = {[1] = 0.5F, [7] = 0.5F},
+};
+
+static double contrast_reference(bed *b, const rvl_batch *batch, bool training, int bn_group, bool is_shared)
 {
     rvl_graph *g = NULL;
     char      *texts[BATCH];
@@ -208,36 +228,46 @@ static double contrast_reference(bed *b, const rvl_batch *batch, bool training, 
     rvl_node *x = rvl_input(g, "image", RVL_DTYPE_F32, 4, (int64_t[]){BATCH, 1, SIDE, SIDE});
     rvl_node *id = rvl_input(g, "ids", RVL_DTYPE_I32, 2, (int64_t[]){BATCH, t});
     rvl_node *m = rvl_input(g, "mask", RVL_DTYPE_F32, 2, (int64_t[]){BATCH, t});
-    rvl_node *d = rvl_input(g, "diagonal", RVL_DTYPE_I32, 1, (int64_t[]){BATCH});
+    rvl_node *d = is_shared ? rvl_input(g, "targets", RVL_DTYPE_F32, 2, (int64_t[]){BATCH, BATCH})
+                            : rvl_input(g, "diagonal", RVL_DTYPE_I32, 1, (int64_t[]){BATCH});
     rvl_node *image =
         rvl_projection_build(g, rvl_image_build(g, x, &b->m->image, training, training ? bn_group : 0).pooled,
                              &b->m->clip, "visual_projection");
     rvl_node *text =
         rvl_projection_build(g, rvl_bert_build(g, id, m, &b->m->text, true).pooled, &b->m->clip, "text_projection");
-    rvl_plan *plan = reference_plan(g, rvl_clip_loss(g, rvl_clip_logits(g, image, text, &b->m->clip), d));
+    rvl_node *logits = rvl_clip_logits(g, image, text, &b->m->clip);
+    rvl_plan *plan = reference_plan(g, is_shared ? rvl_clip_loss_soft(g, logits, d) : rvl_clip_loss(g, logits, d));
     put(plan, "image", batch->images);
     put(plan, "ids", ids);
     put(plan, "mask", mask);
-    put(plan, "diagonal", diagonal);
+    if (is_shared)
+        put(plan, "targets", shared_targets);
+    else
+        put(plan, "diagonal", diagonal);
     return reference_run(b, g, plan);
 }
 
-static double contrast_pieces(bed *b, const rvl_batch *batch, bool lock_image, int64_t micro)
+static double contrast_pieces(bed *b, const rvl_batch *batch, bool lock_image, int64_t micro, rvl_duplicates duplicates)
 {
     rvl_contrast     *s = NULL;
     double            loss = 0;
-    rvl_contrast_opts o = {
-        .batch = BATCH, .micro_batch = micro, .lock_image = lock_image, .text = RVL_TEXT_BOTH, .seed = 3};
+    rvl_contrast_opts o = {.batch = BATCH,
+                           .micro_batch = micro,
+                           .lock_image = lock_image,
+                           .text = RVL_TEXT_BOTH,
+                           .duplicates = duplicates,
+                           .seed = 3};
 
     OK(rvl_contrast_new(&s, b->m, b->cohort, &b->list, NULL, &o, &err));
     rvl_contrast_set_optimizer(s, b->o, rvl_loader_n_batches(b->loader));
     rvl_task task = rvl_contrast_task(s);
     OK(task.step(task.self, batch, 0, &loss, &err));
+    assert_int_equal(rvl_contrast_n_shared(s), duplicates == RVL_DUPLICATES_SHARE ? 5 : 0);
     rvl_contrast_free(s);
     return loss;
 }
 
-static void contrast_equals(const char *folder, int64_t micro)
+static void contrast_equals(const char *folder, int64_t micro, rvl_duplicates duplicates)
 {
     bed    a, b;
     double loss[2];
@@ -245,8 +275,10 @@ static void contrast_equals(const char *folder, int64_t micro)
     bed_open(&a, folder, true);
     bed_open(&b, folder, true);
     const rvl_batch *batch = first_batch(&a);
-    loss[0] = contrast_reference(&a, batch, true, (int)micro);
-    loss[1] = contrast_pieces(&b, batch, false, micro);
+    make_duplicates(&a, batch);
+    make_duplicates(&b, batch);
+    loss[0] = contrast_reference(&a, batch, true, (int)micro, duplicates == RVL_DUPLICATES_SHARE);
+    loss[1] = contrast_pieces(&b, batch, false, micro, duplicates);
     if (!(fabs(loss[0] - loss[1]) < 1e-5 * loss[0]))
         fail_msg("loss %g is not %g", loss[1], loss[0]);
     rvl_safetensors *f = gradients(&a, folder, "whole.safetensors");
@@ -261,9 +293,77 @@ static void contrast_equals(const char *folder, int64_t micro)
 
 static void contrast__cached_gradients_equal_the_big_batch_at_equal_groups(void **state)
 {
-    contrast_equals(*state, MICRO);
-    contrast_equals(*state, BATCH);
-    contrast_equals(*state, 2);
+    contrast_equals(*state, MICRO, RVL_DUPLICATES_IGNORE);
+    contrast_equals(*state, BATCH, RVL_DUPLICATES_IGNORE);
+    contrast_equals(*state, 2, RVL_DUPLICATES_IGNORE);
+}
+
+static void contrast__equal_texts_share_their_target_in_pieces_too(void **state)
+{
+    contrast_equals(*state, MICRO, RVL_DUPLICATES_SHARE); /* duplicates within a piece and across pieces */
+    contrast_equals(*state, BATCH, RVL_DUPLICATES_SHARE);
+    contrast_equals(*state, 2, RVL_DUPLICATES_SHARE);
+}
+
+/* Cross-entropy of rows of `x` against rows of `y` (BATCH, 8), with the targets above or the diagonal. */
+static double naive_loss(const float *x, const float *y, double scale, bool is_shared)
+{
+    double total = 0;
+
+    for (int i = 0; i < BATCH; i++) {
+        double logits[BATCH], sum = 0;
+        for (int j = 0; j < BATCH; j++) {
+            logits[j] = 0;
+            for (int k = 0; k < 8; k++)
+                logits[j] += scale * (double)x[i * 8 + k] * (double)y[j * 8 + k];
+            sum += exp(logits[j]);
+        }
+        for (int j = 0; j < BATCH; j++)
+            total -= (is_shared ? (double)shared_targets[i][j] : i == j) * (logits[j] - log(sum)) / BATCH;
+    }
+    return total;
+}
+
+static void contrast__validates_with_the_targets_of_training(void **state)
+{
+    bed        b;
+    rvl_batch  batch = {.n = BATCH};
+    int64_t    i_case[BATCH] = {0, 1, 2, 3, 4, 5, 6, 7};
+    float      image[BATCH * 8], text[BATCH * 8];
+    char      *texts[BATCH];
+    rvl_infer *infer = NULL;
+
+    bed_open(&b, *state, true);
+    batch.i_case = i_case;
+    make_duplicates(&b, &batch);
+    b.list.n_cases = BATCH;
+    for (int i = 0; i < BATCH; i++)
+        texts[i] = rvl_case_text(&b.list.cases[i], RVL_TEXT_BOTH);
+    OK(rvl_infer_new(&infer, b.m, &err));
+    OK(rvl_infer_cases(image, infer, "embedding", b.cohort, &b.list, &err));
+    OK(rvl_infer_texts(text, infer, "embedding", (const char *const *)texts, BATCH, NULL, &err));
+    for (int is_shared = 0; is_shared < 2; is_shared++) {
+        rvl_contrast     *s = NULL;
+        json_t           *metrics = NULL;
+        double            value;
+        rvl_contrast_opts o = {.batch = BATCH,
+                               .micro_batch = BATCH,
+                               .text = RVL_TEXT_BOTH,
+                               .duplicates = is_shared ? RVL_DUPLICATES_SHARE : RVL_DUPLICATES_IGNORE};
+        OK(rvl_contrast_new(&s, b.m, b.cohort, &b.list, &b.list, &o, &err));
+        rvl_task task = rvl_contrast_task(s);
+        OK(task.evaluate(task.self, &metrics, &value, &err));
+        double want = 0.5 * (naive_loss(image, text, rvl_clip_scale(b.m), is_shared) +
+                             naive_loss(text, image, rvl_clip_scale(b.m), is_shared));
+        if (!(fabs(value + want) < 1e-7 * want))
+            fail_msg("%.12g is not %.12g (%d)", value, -want, is_shared);
+        json_decref(metrics);
+        rvl_contrast_free(s);
+    }
+    rvl_infer_free(infer);
+    for (int i = 0; i < BATCH; i++)
+        rvl_free(texts[i]);
+    bed_close(&b);
 }
 
 /* Move every weight by `by` times what the file has for it. */
@@ -289,14 +389,14 @@ static void contrast__both_passes_of_a_piece_drop_the_same_elements(void **state
     bed_open(&b, *state, true);
     b.m->text.dropout = 0.4;
     const rvl_batch *batch = first_batch(&b);
-    (void)contrast_pieces(&b, batch, true, 2);
+    (void)contrast_pieces(&b, batch, true, 2, RVL_DUPLICATES_IGNORE);
     norm = rvl_adamw_grad_norm(b.o);
     rvl_safetensors *g = gradients(&b, *state, "g.safetensors"); /* 0.1 times the gradient */
     const double     by = 0.002 / norm;                          /* a way of 0.002 along the gradient */
     move(&b, g, 10 * by);
-    up = contrast_pieces(&b, batch, true, 2);
+    up = contrast_pieces(&b, batch, true, 2, RVL_DUPLICATES_IGNORE);
     move(&b, g, -20 * by);
-    down = contrast_pieces(&b, batch, true, 2);
+    down = contrast_pieces(&b, batch, true, 2, RVL_DUPLICATES_IGNORE);
     /* the slope along the gradient is its norm, if the gradient is that of this very loss */
     double slope = (up - down) / (2 * by * norm);
     if (!(fabs(slope - norm) < 0.02 * norm))
@@ -333,6 +433,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(supervise__accumulated_equals_the_big_batch_at_equal_groups),
         cmocka_unit_test(contrast__cached_gradients_equal_the_big_batch_at_equal_groups),
+        cmocka_unit_test(contrast__equal_texts_share_their_target_in_pieces_too),
+        cmocka_unit_test(contrast__validates_with_the_targets_of_training),
         cmocka_unit_test(contrast__both_passes_of_a_piece_drop_the_same_elements),
         cmocka_unit_test(contrast__a_piece_names_the_tensor_that_is_not_finite),
     };

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Learning rates of parts and locked towers: recorded, followed, refused where they have no effect.
+# Recipes of training: learning rates of parts, locked towers, equal texts; recorded, followed, refused without effect.
 . "${RVL_SOURCE_DIR:?}/tests/cli/lib.sh"
 "$rvl" synth images -n 40 --size 64 --seed 3 -o raw -q && "$rvl" ingest raw -o cohort --height 32 --width 32 -q > /dev/null
 report $? "a cohort"
@@ -25,4 +25,11 @@ want 2 "a rate for a locked text tower" '--lr-text has no effect with --lock-tex
     "$rvl" "${align[@]}" --lock-text --lr-text 1e-4 --name x
 want 2 "no rate" '--lr-image is positive' "$rvl" "${pre[@]}" --lr-image 0 --name x
 want 2 "a negative rate" '--lr-head is positive' "$rvl" "${pre[@]}" --lr-head=-3 --name x
+
+equal=("${align[@]}" --batch-size 24 --text impression --no-sample-sentences)
+want 0 "equal texts share their target" 'of the drawn texts were equal to another' "$rvl" "${equal[@]}" --name share
+want 0 "or not" '' "$rvl" "${equal[@]}" --duplicates ignore --name plain
+is "then none is said to" "$(cat out err | grep -c 'drawn texts were equal')" 0
+want 2 "which is another recipe" 'differ' "$rvl" "${equal[@]}" --duplicates ignore --name share --resume
+want 2 "nothing else" "share or ignore, not 'drop'" "$rvl" "${align[@]}" --duplicates drop --name x
 finish
