@@ -26,6 +26,12 @@ typedef struct {
     rvl_error  error;
 } slot;
 
+/** Per thread: room for augmentation and for drawing images of a study. */
+typedef struct {
+    float   *scratch;
+    int64_t *picks;
+} workspace;
+
 struct rvl_loader {
     rvl_cohort          *cohort;
     const rvl_case_list *list;
@@ -43,13 +49,8 @@ struct rvl_loader {
     pthread_t            threads[MAX_THREADS];
     pthread_mutex_t      lock;
     pthread_cond_t       can_fill, can_read;
+    workspace            own; /* without readers */
 };
-
-/** Per thread: room for augmentation and for drawing images of a study. */
-typedef struct {
-    float   *scratch;
-    int64_t *picks;
-} workspace;
 
 static rvl_status workspace_init(workspace *w, const rvl_loader *l, rvl_error *err)
 {
@@ -281,6 +282,8 @@ rvl_status rvl_loader_new(rvl_loader **out, rvl_cohort *c, const rvl_case_list *
     pthread_cond_init(&l->can_read, NULL);
     l->order = rvl_alloc_array((size_t)list->n_cases, sizeof *l->order);
     st = l->order ? slots_new(l, err) : rvl_fail(err, RVL_ERR_NOMEM, "cannot load batches: out of memory");
+    if (!st && !opts.n_threads)
+        st = workspace_init(&l->own, l, err);
     if (st) {
         rvl_loader_free(l);
         return st;
@@ -308,6 +311,7 @@ void rvl_loader_free(rvl_loader *l)
     pthread_cond_destroy(&l->can_read);
     pthread_cond_destroy(&l->can_fill);
     pthread_mutex_destroy(&l->lock);
+    workspace_fini(&l->own);
     rvl_free(l->slots);
     rvl_free(l->order);
     rvl_free(l);
@@ -363,17 +367,10 @@ static rvl_status wait_batch(slot **out, rvl_loader *l, rvl_error *err)
             pthread_cond_wait(&l->can_read, &l->lock);
         pthread_mutex_unlock(&l->lock);
     } else if (s->state == SLOT_FREE) {
-        workspace  w = {0};
-        rvl_status st = workspace_init(&w, l, err);
-        if (!st) {
-            s = take_ticket(l);
-            s->error = (rvl_error){0};
-            s->status = fill_slot(s, l, &w, &s->error);
-            s->state = SLOT_READY;
-        }
-        workspace_fini(&w);
-        if (st)
-            return st;
+        s = take_ticket(l);
+        s->error = (rvl_error){0};
+        s->status = fill_slot(s, l, &l->own, &s->error);
+        s->state = SLOT_READY;
     }
     return s->status ? rvl_fail(err, s->status, "%s", s->error.text) : RVL_OK;
 }

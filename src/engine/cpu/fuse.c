@@ -97,14 +97,18 @@ static void fuse_add(rvl_cpu_lowering *l, const rvl_node *n)
     }
 }
 
-/** The gradient of relu(norm(x)): the ReLU's mask is applied while the norm's gradient reads dy. */
+/** The gradient of relu(norm(x)): the norm's gradient finds the ReLU's mask again from x, so the ReLU's output need not
+ *  be kept for it. */
 static void fuse_gate(rvl_cpu_lowering *l, const rvl_node *n)
 {
     const rvl_node *dy = n->in[4];
 
     if (n->n_dims < 3 || !is_op(dy, RVL_OP_UNARY_BWD) || dy->attr.unary.kind != RVL_UNARY_RELU || !is_private(l, dy))
         return;
-    l->fusion[n->id] = (rvl_cpu_fusion){.gate = dy->in[0]};
+    const rvl_cpu_fusion *forward = &l->fusion[dy->in[0]->id];
+    if (!forward->norm || forward->residual || !forward->relu || forward->norm->in[0] != n->in[0])
+        return;
+    l->fusion[n->id] = (rvl_cpu_fusion){.gate = forward->norm->in[2]};
     l->absorbed[dy->id] = true;
 }
 

@@ -287,7 +287,7 @@ static rvl_status lower_norm_bwd(rvl_cpu_lowering *l, const rvl_node *n, rvl_err
         in[k] = rvl__cpu_value(l, n->in[k], RVL_LAYOUT_PLAIN);
     in[4] = rvl__cpu_value(l, dy, RVL_LAYOUT_BLOCKED);
     if (gate)
-        in[n_in++] = rvl__cpu_value(l, gate, RVL_LAYOUT_BLOCKED);
+        in[n_in++] = rvl__cpu_value(l, gate, RVL_LAYOUT_PLAIN);
     st = rvl__cpu_step(&s, l, n, "batch_norm_bwd", l->isa->batch_norm_bwd, n_in, in, RVL_LAYOUT_BLOCKED, err);
     if (st)
         return st;

@@ -15,7 +15,7 @@ typedef struct {
     const rvl_node *residual; /* added after it */
     const rvl_node *bias;     /* of a MATMUL */
     bool            relu;
-    const rvl_node *gate; /* BATCH_NORM_BWD: the ReLU output that lets dy through; in[4] is then the ReLU's dy */
+    const rvl_node *gate; /* BATCH_NORM_BWD after a ReLU: the norm's beta; in[4] is then the ReLU's dy */
 } rvl_cpu_fusion;
 
 typedef struct {

@@ -118,6 +118,18 @@ INLINE void apply_span(float *y, const float *x, const float *r, int64_t n, vf a
     }
 }
 
+/* Factors of x * a + b for one channel block: c channels from c0 on, statistics of one group. */
+INLINE void affine_of(float *a, float *b, const float *gamma, const float *beta, const float *mean, const float *var,
+                      int64_t c0, int64_t c, float eps)
+{
+    memset(a, 0, VL * sizeof *a);
+    memset(b, 0, VL * sizeof *b);
+    for (int64_t k = 0; k < VL && c0 + k < c; k++) {
+        a[k] = gamma[c0 + k] / sqrtf(var[c0 + k] + eps);
+        b[k] = beta[c0 + k] - mean[c0 + k] * a[k];
+    }
+}
+
 static void apply(rvl_kernel_call *call, const shape *s, const float *mean, const float *var, const float *residual)
 {
     const rvl_cpu_norm *norm = call->prepared;
@@ -129,14 +141,10 @@ static void apply(rvl_kernel_call *call, const shape *s, const float *mean, cons
     for (int64_t i = 0; i < s->n * s->blocks * s->pieces; i++) {
         const int64_t piece = i % s->pieces, block = i / s->pieces % s->blocks, sample = i / s->pieces / s->blocks;
         const int64_t p0 = piece * s->piece, n = s->n_pos - p0 < s->piece ? s->n_pos - p0 : s->piece;
-        const int64_t c0 = block * VL, n_c = s->c - c0 < VL ? s->c - c0 : VL;
-        const int64_t g = sample / s->group * s->c + c0, at = ((sample * s->blocks + block) * s->n_pos + p0) * VL;
-        float         a[VL] = {0}, b[VL] = {0};
+        const int64_t g = sample / s->group * s->c, at = ((sample * s->blocks + block) * s->n_pos + p0) * VL;
+        float         a[VL], b[VL];
 
-        for (int64_t k = 0; k < n_c; k++) {
-            a[k] = gamma[c0 + k] / sqrtf(var[g + k] + eps);
-            b[k] = beta[c0 + k] - mean[g + k] * a[k];
-        }
+        affine_of(a, b, gamma, beta, mean + g, var + g, block * VL, s->c, eps);
         if (n <= 0)
             continue;
         if (residual)
@@ -165,33 +173,67 @@ void ISA(batch_norm_apply)(rvl_kernel_call *call)
     apply(call, &s, call->in[3].data, call->in[4].data, norm->has_residual ? call->in[5].data : NULL);
 }
 
-/* Sums of dy and dy * (x - mean), where y (the ReLU's output, or NULL) lets dy through. */
-static void piece_gradients(sums *out, const float *x, const float *dy, const float *y, int64_t n, vf mean)
+/* The norm's own output, up to its sign: where a ReLU follows, dy passes only where x * a + b > 0. */
+typedef struct {
+    bool  is_on;
+    float a[VL], b[VL];
+} gate;
+
+static gate gate_of(const rvl_kernel_call *call, const shape *s, int64_t sample, int64_t block)
 {
+    const rvl_cpu_norm *norm = call->prepared;
+    const int64_t       first = sample / s->group * s->c;
+    gate                g = {.is_on = norm->relu};
+
+    if (g.is_on)
+        affine_of(g.a, g.b, call->in[1].data, call->in[5].data, (const float *)call->in[2].data + first,
+                  (const float *)call->in[3].data + first, block * VL, s->c, (float)call->attr.batch_norm.eps);
+    return g;
+}
+
+INLINE vf pass(vf dy, vf x, bool is_on, vf a, vf b)
+{
+    return is_on ? (vf)((vi)dy & (x * a + b > 0.0F)) : dy;
+}
+
+/* Sums of the dy that passes, and of it times x - mean. */
+INLINE void sum_gradients(sums *out, const float *x, const float *dy, const bool is_on, const gate *g, int64_t n,
+                          vf mean)
+{
+    const vf ga = vload(g->a), gb = vload(g->b);
+
     memset(out, 0, sizeof *out);
     for (int64_t i = 0; i < n; i += RUN) {
         const int64_t end = i + RUN < n ? i + RUN : n;
         vf            s = vset(0), q = vset(0);
 
         for (int64_t k = i * VL; k < end * VL; k += VL) {
-            vf d = vload(dy + k);
-            if (y)
-                d = (vf)((vi)d & (vload(y + k) > 0.0F));
+            const vf v = vload(x + k), d = pass(vload(dy + k), v, is_on, ga, gb);
             s += d;
-            q += d * (vload(x + k) - mean);
+            q += d * (v - mean);
         }
         sums_add(out->a, s);
         sums_add(out->b, q);
     }
 }
 
-INLINE void gradient_span(float *dx, const float *x, const float *dy, const float *y, int64_t n, vf a, vf b, vf c)
+static void piece_gradients(sums *out, const float *x, const float *dy, const gate *g, int64_t n, vf mean)
 {
+    if (g->is_on)
+        sum_gradients(out, x, dy, true, g, n, mean);
+    else
+        sum_gradients(out, x, dy, false, g, n, mean);
+}
+
+/* dx = a * dy + b * x + c, factors f of three vectors. */
+INLINE void gradient_span(float *dx, const float *x, const float *dy, const bool is_on, const gate *g, int64_t n,
+                          const float *f)
+{
+    const vf ga = vload(g->a), gb = vload(g->b), a = vload(f), b = vload(f + VL), c = vload(f + 2 * VL);
+
     for (int64_t i = 0; i < n * VL; i += VL) {
-        vf d = vload(dy + i);
-        if (y)
-            d = (vf)((vi)d & (vload(y + i) > 0.0F));
-        vstore(dx + i, a * d + (b * vload(x + i) + c));
+        const vf v = vload(x + i);
+        vstore(dx + i, a * pass(vload(dy + i), v, is_on, ga, gb) + (b * v + c));
     }
 }
 
@@ -227,16 +269,14 @@ static void finish_sums(rvl_kernel_call *call, const shape *s, const sums *parts
     }
 }
 
-/* in: x, gamma, mean, var, dy, [y of the ReLU that follows]; out: dx, dgamma, dbeta. */
+/* in: x, gamma, mean, var, dy, [beta: a ReLU follows the norm]; out: dx, dgamma, dbeta. */
 void ISA(batch_norm_bwd)(rvl_kernel_call *call)
 {
-    const rvl_cpu_norm *norm = call->prepared;
-    const shape         s = shape_of(&call->in[0], &call->in[2]);
-    const float        *x = call->in[0].data, *mean = call->in[2].data, *dy = call->in[4].data;
-    const float        *y = norm->relu ? call->in[5].data : NULL;
-    sums               *parts = call->scratch;
-    const int64_t       per_block = s.n * s.pieces, n_tasks = s.blocks * per_block;
-    float              *factors = (float *)(parts + n_tasks), *dx = call->out[0].data;
+    const shape   s = shape_of(&call->in[0], &call->in[2]);
+    const float  *x = call->in[0].data, *mean = call->in[2].data, *dy = call->in[4].data;
+    sums         *parts = call->scratch;
+    const int64_t per_block = s.n * s.pieces, n_tasks = s.blocks * per_block;
+    float        *factors = (float *)(parts + n_tasks), *dx = call->out[0].data;
 
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < n_tasks; i++) {
@@ -244,9 +284,9 @@ void ISA(batch_norm_bwd)(rvl_kernel_call *call)
         const int64_t p0 = piece * s.piece, n = s.n_pos - p0 < s.piece ? s.n_pos - p0 : s.piece;
         const int64_t at = ((sample * s.blocks + block) * s.n_pos + p0) * VL, n_c = s.c - block * VL;
         const float  *m = mean + sample / s.group * s.c + block * VL;
+        const gate    g = gate_of(call, &s, sample, block);
 
-        piece_gradients(&parts[i], x + at, dy + at, y ? y + at : NULL, n > 0 ? n : 0,
-                        n_c >= VL ? vload(m) : vload_n(m, n_c));
+        piece_gradients(&parts[i], x + at, dy + at, &g, n > 0 ? n : 0, n_c >= VL ? vload(m) : vload_n(m, n_c));
     }
     finish_sums(call, &s, parts, factors);
 #pragma omp parallel for schedule(static)
@@ -255,10 +295,11 @@ void ISA(batch_norm_bwd)(rvl_kernel_call *call)
         const int64_t p0 = piece * s.piece, n = s.n_pos - p0 < s.piece ? s.n_pos - p0 : s.piece;
         const int64_t at = ((sample * s.blocks + block) * s.n_pos + p0) * VL;
         const float  *f = factors + 3 * (sample / s.group * s.blocks + block) * VL;
+        const gate    g = gate_of(call, &s, sample, block);
 
-        if (n > 0 && y)
-            gradient_span(dx + at, x + at, dy + at, y + at, n, vload(f), vload(f + VL), vload(f + 2 * VL));
+        if (n > 0 && g.is_on)
+            gradient_span(dx + at, x + at, dy + at, true, &g, n, f);
         else if (n > 0)
-            gradient_span(dx + at, x + at, dy + at, NULL, n, vload(f), vload(f + VL), vload(f + 2 * VL));
+            gradient_span(dx + at, x + at, dy + at, false, &g, n, f);
     }
 }
