@@ -17,4 +17,7 @@ int cmd_search(int argc, char **argv, rvl_cli *cli);
 int cmd_zeroshot(int argc, char **argv, rvl_cli *cli);
 int cmd_bench(int argc, char **argv, rvl_cli *cli);
 
+/** rvl inspect RUN --plan; `path` is a run folder or a plan.json. */
+int cli_inspect_plan(rvl_cli *cli, const char *path);
+
 #endif /* RVL_CLI_CMD_H */

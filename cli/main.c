@@ -5,6 +5,7 @@
  */
 #include "base/str.h"
 #include "base/util.h"
+#include "rvl/plan.h"
 #include "cli/cli.h"
 #include <omp.h>
 #include <signal.h>
@@ -80,13 +81,13 @@ static int run_version(int argc, char **argv)
         return 2;
     }
     if (json)
-        printf(
-            "{\"schema\": \"rvl.version/1\", \"version\": \"%s\", \"backends\": [\"ref\"], \"mpi\": false, \"cuda\": "
-            "false, \"threads\": %d}\n",
-            RVL_VERSION, rvl_cpu_count());
+        printf("{\"schema\": \"rvl.version/1\", \"version\": \"%s\", \"backends\": [\"cpu\", \"ref\"], "
+               "\"default_backend\": "
+               "\"%s\", \"mpi\": false, \"cuda\": false, \"threads\": %d}\n",
+               RVL_VERSION, rvl_backend_text(), rvl_cpu_count());
     else
-        printf("rvl %s\nbackends: ref\nMPI: not built in\nCUDA: not built in\nthreads: %d\n", RVL_VERSION,
-               rvl_cpu_count());
+        printf("rvl %s\nbackends: %s, ref\nMPI: not built in\nCUDA: not built in\nthreads: %d\n", RVL_VERSION,
+               rvl_backend_text(), rvl_cpu_count());
     return 0;
 }
 

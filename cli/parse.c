@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "rvl/plan.h"
 #include "cli/cli.h"
 #include <omp.h>
 #include <stdio.h>
@@ -282,8 +283,8 @@ static void apply_common(const rvl_cli *cli, rvl_error *err)
         rvl_log_set_level((rvl_log_level)i);
     if (cli->progress && (i = one_of(cli->progress, modes, 5, "progress", err)) >= 0)
         rvl_progress_set_mode((rvl_progress_mode)i);
-    if (cli->device)
-        one_of(cli->device, devices, 3, "device", err);
+    if (cli->device && (i = one_of(cli->device, devices, 3, "device", err)) >= 0)
+        rvl_backend_set_default((rvl_backend)i);
     if (cli->threads < 0 || cli->limit < 0)
         rvl_fail(err, RVL_ERR_USAGE, "--threads and --limit are not negative");
     else if (cli->threads > 0)

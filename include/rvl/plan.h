@@ -12,7 +12,11 @@ typedef struct rvl_plan    rvl_plan;
 typedef struct rvl_session rvl_session;
 
 /** CPU: vector kernels (F32; graphs of F64 run in REF). REF: plain loops with f64 sums, slow and simple. */
-typedef enum { RVL_BACKEND_CPU, RVL_BACKEND_REF } rvl_backend;
+typedef enum { RVL_BACKEND_AUTO, RVL_BACKEND_CPU, RVL_BACKEND_REF } rvl_backend;
+/** What AUTO means from now on in this process (CPU until then); call it before plans are made. */
+RVL_API void        rvl_backend_set_default(rvl_backend backend);
+/** "cpu (avx512)", "ref": the default backend with its instruction set. */
+RVL_API const char *rvl_backend_text(void);
 
 typedef struct {
     rvl_backend backend;

@@ -135,5 +135,6 @@ typedef struct {
 const rvl_kernel_table *rvl_ref_kernels(void);
 /** Vector kernels for x86, F32: see engine/cpu/. Chosen for the processor, or by RVL_CPU_ISA, at the first call. */
 const rvl_kernel_table *rvl_cpu_kernels(void);
+const char             *rvl_cpu_isa_text(void); /* "avx512" */
 
 #endif /* RVL_ENGINE_KERNELS_H */

@@ -5,7 +5,25 @@
  */
 #include "engine/plan.h"
 #include "engine/convert.h"
+#include <stdio.h>
 #include <string.h>
+
+static rvl_backend default_backend = RVL_BACKEND_CPU; /* one thread of a process makes plans */
+
+void rvl_backend_set_default(rvl_backend backend)
+{
+    default_backend = backend == RVL_BACKEND_AUTO ? RVL_BACKEND_CPU : backend;
+}
+
+const char *rvl_backend_text(void)
+{
+    static char text[32];
+
+    if (default_backend == RVL_BACKEND_REF)
+        return "ref";
+    snprintf(text, sizeof text, "cpu (%s)", rvl_cpu_isa_text());
+    return text;
+}
 
 static rvl_status out_of_memory(rvl_error *err)
 {
@@ -191,6 +209,8 @@ rvl_status rvl_plan_new(rvl_plan **out, rvl_graph *g, rvl_plan_opts opts, rvl_er
         return st;
     if (!g->outputs)
         return rvl_fail(err, RVL_ERR_USAGE, "cannot plan: the graph declares no output");
+    if (opts.backend == RVL_BACKEND_AUTO)
+        opts.backend = default_backend;
     if (opts.backend != RVL_BACKEND_REF && opts.backend != RVL_BACKEND_CPU)
         return rvl_fail(err, RVL_ERR_DEVICE, "cannot plan: backend %d is not in this build", (int)opts.backend);
     rvl_plan *plan = rvl_alloc_array(1, sizeof *plan);

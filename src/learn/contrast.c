@@ -473,7 +473,12 @@ static rvl_status find_nonfinite(void *self, rvl_error *err)
     return s->last ? rvl_plan_find_nonfinite(s->last, err) : RVL_OK;
 }
 
+static const rvl_plan *step_plan(void *self)
+{
+    return ((const rvl_contrast *)self)->last;
+}
+
 rvl_task rvl_contrast_task(rvl_contrast *s)
 {
-    return (rvl_task){s, step, evaluate, find_nonfinite, "negative contrastive loss on val"};
+    return (rvl_task){s, step, evaluate, find_nonfinite, step_plan, "negative contrastive loss on val"};
 }

@@ -18,6 +18,7 @@ typedef struct {
     rvl_loader          *loader;
     rvl_run             *run;
     const rvl_loop_opts *opts;
+    bool                 has_plan; /* plan.json was written */
     rvl_run_position     at;
     int64_t              n_batches, n_steps;
     double               loss, grad_norm, lr; /* of the last step */
@@ -85,6 +86,14 @@ static void log_rates(json_t *r, const loop *l)
         snprintf(key, sizeof key, "lr_%s", group->name);
         rvl_json_set(r, key, rvl_json_real(l->lr * group->lr_scale));
     }
+}
+
+static rvl_status write_plan(loop *l, rvl_error *err)
+{
+    const rvl_plan *plan = l->task->plan ? l->task->plan(l->task->self) : NULL;
+
+    l->has_plan = plan != NULL;
+    return plan ? rvl_run_write_plan(l->run, plan, err) : RVL_OK;
 }
 
 static rvl_status log_step(loop *l, rvl_error *err)
@@ -167,6 +176,8 @@ static rvl_status run_steps(loop *l, rvl_error *err)
             break;
         if (l->at.step % l->opts->log_every == 0 || l->at.step == l->n_steps)
             st = log_step(l, err);
+        if (!st && (!l->has_plan || l->at.step == l->n_steps)) /* at the end with the seconds of the whole run */
+            st = write_plan(l, err);
         bool ended = l->at.batch == 0;
         if (!st && ended)
             st = end_epoch(l, err);

@@ -20,6 +20,8 @@ typedef struct {
     rvl_status (*evaluate)(void *self, json_t **metrics, double *value, rvl_error *err);
     /** After a loss that is not finite: NUMERIC with the first bad tensor's name. */
     rvl_status (*find_nonfinite)(void *self, rvl_error *err);
+    /** A plan of the steps so far, for the run's plan.json; NULL if there was none. */
+    const rvl_plan *(*plan)(void *self);
     const char *metric; /* what `value` is: "macro AUROC on val" */
 } rvl_task;
 

@@ -103,7 +103,7 @@ static rvl_status create(rvl_run *run, const rvl_run_opts *opts, rvl_error *err)
     rvl_json_set(run->record, "argv", json_string(opts->argv_text ? opts->argv_text : ""));
     rvl_json_set(run->record, "version", json_string(RVL_VERSION));
     rvl_json_set(run->record, "seed", json_integer((json_int_t)opts->seed));
-    rvl_json_set(run->record, "backend", json_string("ref"));
+    rvl_json_set(run->record, "backend", json_string(rvl_backend_text()));
     rvl_json_set(run->record, "ranks", json_integer(1));
     rvl_json_set(run->record, "fingerprint", json_string(opts->fingerprint ? opts->fingerprint : ""));
     if (!st)
@@ -272,6 +272,19 @@ rvl_status rvl__run_trim_log(rvl_run *run, const char *file, rvl_error *err)
         st = rvl_file_write(path, s.ptr ? s.ptr : "", s.n_bytes, err);
     rvl_str_free(&s);
     json_decref(records);
+    rvl_free(path);
+    return st;
+}
+
+rvl_status rvl_run_write_plan(rvl_run *run, const rvl_plan *plan, rvl_error *err)
+{
+    char      *path = rvl__run_file(run, "plan.json");
+    char      *text = NULL;
+    rvl_status st = path ? rvl_plan_describe(&text, plan, err) : no_memory(err);
+
+    if (!st)
+        st = rvl_file_write(path, text, strlen(text), err);
+    rvl_text_free(text);
     rvl_free(path);
     return st;
 }

@@ -53,4 +53,7 @@ RVL_MUST_USE rvl_status rvl_run_read_log(json_t **out, const rvl_run *run, const
  */
 RVL_MUST_USE rvl_status rvl_run_set_status(rvl_run *run, const char *status, json_t *facts, rvl_error *err);
 
+/** Write plan.json: what each kernel of a step is, where its values lie and what it took so far. */
+RVL_MUST_USE rvl_status rvl_run_write_plan(rvl_run *run, const rvl_plan *plan, rvl_error *err);
+
 #endif /* RVL_LEARN_RUN_FOLDER_H */

@@ -215,7 +215,12 @@ static rvl_status find_nonfinite(void *self, rvl_error *err)
     return rvl_plan_find_nonfinite(s->plan, err);
 }
 
+static const rvl_plan *step_plan(void *self)
+{
+    return ((const rvl_supervise *)self)->plan;
+}
+
 rvl_task rvl_supervise_task(rvl_supervise *s)
 {
-    return (rvl_task){s, step, evaluate, find_nonfinite, "macro AUROC on val"};
+    return (rvl_task){s, step, evaluate, find_nonfinite, step_plan, "macro AUROC on val"};
 }

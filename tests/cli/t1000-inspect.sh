@@ -6,6 +6,8 @@
 
 "$rvl" embed -m runs/clip cohort -o clip.safetensors -q
 report $? "an index"
+"$rvl" pretrain cohort --name onref --epochs 1 --width 4 --depth 1 -q --device ref
+report $? "training on the reference backend"
 things() { find cohort raw runs clip.safetensors -type f ! -name DONE -exec cksum {} + | sort; }
 things > before
 want 0 "a cohort" '^cases: 40$' "$rvl" inspect cohort
@@ -34,6 +36,13 @@ want 0 "a schema by file" '^name: phantom-8$' "$rvl" inspect "$repo/schemas/phan
 for thing in cohort runs/clip runs/clip/ckpt/best clip.safetensors raw/images/000001.png nih-14; do
     want 0 "$thing as JSON" '"schema": "rvl.inspect/1"' "$rvl" inspect "$thing" --json
 done
+want 0 "the plan of a run" '^backend cpu, [1-9][0-9]* runs' "$rvl" inspect runs/pre --plan
+has "its kernels" '^cpu:conv +[0-9]+ ' out
+has "its memory" '^memory  weights [0-9.]+ MiB, arena [0-9.]+' out
+want 0 "the plan as JSON" '"schema": "rvl.plan/1"' "$rvl" inspect runs/clip --plan --json
+want 3 "the plan of something else" 'writes it into its run folder' "$rvl" inspect cohort --plan
+want 0 "says so" '^backend ref, ' "$rvl" inspect runs/onref --plan
+has "in run.json too" '"backend": "ref"' runs/onref/run.json
 want 0 "configuration of a run" '^  epochs: 1  # flag$' "$rvl" inspect runs/pre --config-of
 want 2 "configuration of something else" 'wants a run folder' "$rvl" inspect cohort --config-of
 

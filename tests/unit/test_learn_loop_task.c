@@ -80,7 +80,7 @@ static rvl_status script_run(script *s, const char *folder, const char *name, co
     OK(rvl_run_open(&run, &ro, &err));
     OK(rvl_supervise_new(&s->real, b.m, b.cohort, NULL, &so, &err));
     rvl_supervise_set_optimizer(s->real, b.o);
-    const rvl_task task = {s, script_step, script_evaluate, script_nonfinite, "a written value"};
+    const rvl_task task = {s, script_step, script_evaluate, script_nonfinite, NULL, "a written value"};
     rvl_status     st = rvl_loop_run(result, &task, b.m, b.o, b.loader, run, opts, why);
     rvl_supervise_free(s->real);
     rvl_run_close(run);

@@ -58,6 +58,11 @@ const rvl_cpu_isa *rvl__cpu_isa(void)
     return isa;
 }
 
+const char *rvl_cpu_isa_text(void)
+{
+    return rvl__cpu_isa()->name;
+}
+
 const rvl_kernel_table *rvl_cpu_kernels(void)
 {
     static rvl_kernel_table table;
