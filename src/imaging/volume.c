@@ -53,8 +53,8 @@ rvl_status rvl_volume_new(rvl_volume **out, rvl_voxel_type type, int64_t depth, 
     v->height = height;
     v->width = width;
     v->spacing_mm = (rvl_vec3){1.0, 1.0, 1.0};
-    for (int i = 0; i < 4; i++)
-        v->voxel_to_world[i][i] = 1.0;
+    for (int i = 0; i < 3; i++)
+        v->direction[i][i] = 1.0;
     *out = v;
     return RVL_OK;
 }
@@ -80,6 +80,30 @@ double rvl_volume_at(const rvl_volume *v, int64_t i)
         break;
     }
     return (double)((const float *)v->voxels)[i];
+}
+
+void rvl_volume_copy_facts(rvl_volume *to, const rvl_volume *from)
+{
+    rvl_volume copy = *from;
+
+    copy.type = to->type;
+    copy.depth = to->depth;
+    copy.height = to->height;
+    copy.width = to->width;
+    copy.voxels = to->voxels;
+    *to = copy;
+}
+
+const char *rvl_voxel_text(rvl_voxel_type type)
+{
+    static const char *const texts[] = {"u8", "u16", "i16", "f32"};
+    return texts[type];
+}
+
+const char *rvl_unit_text(rvl_unit unit)
+{
+    static const char *const texts[] = {"unknown", "hu", "display", "arbitrary"};
+    return texts[unit];
 }
 
 static const char *const modality_texts[] = {"unknown", "cxr", "ct", "mg"};

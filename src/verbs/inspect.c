@@ -193,9 +193,8 @@ static rvl_status inspect_run(json_t *out, const char *path, rvl_error *err)
 
 static rvl_status inspect_image(json_t *out, const char *path, rvl_error *err)
 {
-    static const char *const types[] = {"u8", "u16", "i16", "f32"};
-    rvl_volume              *v = NULL;
-    rvl_status               st = rvl_image_load(&v, path, NULL, err);
+    rvl_volume *v = NULL;
+    rvl_status  st = rvl_image_load(&v, path, NULL, err);
 
     if (st)
         return st;
@@ -216,7 +215,7 @@ static rvl_status inspect_image(json_t *out, const char *path, rvl_error *err)
     json_array_append_new(shape, json_integer(v->height));
     json_array_append_new(shape, json_integer(v->width));
     rvl_json_set(stored, "shape", shape);
-    rvl_json_set(stored, "dtype", json_string(types[v->type]));
+    rvl_json_set(stored, "dtype", json_string(rvl_voxel_text(v->type)));
     rvl_json_set(stored, "min", rvl_json_real(low));
     rvl_json_set(stored, "max", rvl_json_real(high));
     rvl_json_set(stored, "mean", rvl_json_real(sum / (double)n));
