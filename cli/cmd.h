@@ -12,6 +12,7 @@ int cmd_ingest(int argc, char **argv, rvl_cli *cli);
 int cmd_inspect(int argc, char **argv, rvl_cli *cli);
 int cmd_pretrain(int argc, char **argv, rvl_cli *cli);
 int cmd_align(int argc, char **argv, rvl_cli *cli);
+int cmd_probe(int argc, char **argv, rvl_cli *cli);
 int cmd_embed(int argc, char **argv, rvl_cli *cli);
 int cmd_search(int argc, char **argv, rvl_cli *cli);
 int cmd_zeroshot(int argc, char **argv, rvl_cli *cli);

@@ -19,6 +19,8 @@ const rvl_command cli_commands[] = {
      "rvl pretrain cohort --name pre\nrvl pretrain cohort --name pre --resume"},
     {"align", cmd_align, "train", "train an image tower and a text tower to agree (CLIP)",
      "rvl align cohort --image-tower runs/pre --name clip"},
+    {"probe", cmd_probe, "train", "a linear classifier per finding on frozen features",
+     "rvl probe cohort -m runs/pre -o probe.safetensors\nrvl probe cohort --index clip.safetensors --json"},
     {"embed", cmd_embed, "use", "studies and reports to embeddings",
      "rvl embed -m runs/clip cohort -o clip.safetensors"},
     {"search", cmd_search, "use", "find similar studies by text, image or case",

@@ -187,5 +187,23 @@ typedef struct {
 RVL_API rvl_bench_opts          rvl_bench_opts_default(void);
 RVL_API RVL_MUST_USE rvl_status rvl_bench_run(char **json, const rvl_bench_opts *opts, rvl_error *err);
 
+typedef struct {
+    const char *cohort;                         /* its labels are what is probed for */
+    const char *model, *index;                  /* features of a model, or of an index of its embeddings: one of them */
+    const char *features;                       /* of a model: pooled or embedding ("pooled") */
+    const char *split, *val_split, *test_split; /* fit ("train"), choose lambda ("val"), measure ("test") */
+    const char *findings;                       /* comma-separated (all) */
+    const char *uncertain, *missing;            /* ignore, present, absent ("ignore"); ignore, absent ("absent") */
+    const char *out;                            /* safetensors with the classifiers (none) */
+    const char *predictions_out;                /* CSV with the test split's probabilities (none) */
+    int64_t     n_bootstrap;                    /* (1000) */
+    int64_t     seed, threads;
+    bool        force; /* replace `out` */
+} rvl_probe_opts;
+/** One L2-regularised logistic regression per finding on standardised, frozen features. JSON text, schema
+ *  "rvl.probe/1"; free with rvl_text_free (rvl/plan.h). */
+RVL_API rvl_probe_opts          rvl_probe_opts_default(void);
+RVL_API RVL_MUST_USE rvl_status rvl_probe_run(char **json, const rvl_probe_opts *opts, rvl_error *err);
+
 RVL_END_DECLS
 #endif /* RVL_VERBS_H */

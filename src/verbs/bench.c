@@ -13,6 +13,7 @@
 #include "verbs/bench_parts.h"
 #include "verbs/label_policy.h"
 #include "verbs/model_use.h"
+#include "verbs/split_part.h"
 #include <math.h>
 #include <string.h>
 
@@ -22,21 +23,11 @@ rvl_bench_opts rvl_bench_opts_default(void)
         .split = "test", .val_split = "val", .uncertain = "ignore", .missing = "absent", .n_bootstrap = 1000};
 }
 
-/* A split with what was computed about it. */
-typedef struct {
-    rvl_case_list list;
-    double       *score; /* (n, k) */
-    double       *valid;
-    uint8_t      *truth;
-    int64_t      *patient;
-    int64_t       n_patients;
-} part;
-
 typedef struct {
     const rvl_bench_opts *opts;
     rvl_use               use;
     rvl_cohort           *cohort;
-    part                  test, val;
+    rvl_split_part        test, val;
     bool                  has_val;
     rvl_uncertain_policy  uncertain;
     rvl_missing_policy    missing;
@@ -47,59 +38,7 @@ static rvl_status no_memory(rvl_error *err)
     return rvl_fail(err, RVL_ERR_NOMEM, "out of memory for bench");
 }
 
-static void part_fini(part *p)
-{
-    rvl_case_list_fini(&p->list);
-    rvl_free(p->score);
-    rvl_free(p->valid);
-    rvl_free(p->truth);
-    rvl_free(p->patient);
-}
-
-static rvl_status number_patients(part *p, rvl_error *err)
-{
-    const int64_t n = p->list.n_cases;
-    const char  **ids = rvl_alloc_array((size_t)n + 1, sizeof *ids);
-    rvl_status    st = RVL_OK;
-
-    p->patient = rvl_alloc_array((size_t)n + 1, sizeof *p->patient);
-    if (!ids || !p->patient)
-        st = no_memory(err);
-    for (int64_t i = 0; !st && i < n; i++)
-        ids[i] = p->list.cases[i].patient_id;
-    if (!st)
-        st = rvl_number_groups(p->patient, &p->n_patients, ids, n, err);
-    rvl_free(ids);
-    return st;
-}
-
-/* Labels of the schema's findings; column[j] is the finding's place in the cohort's schema. */
-static rvl_status take_labels(bench *b, part *p, const int *column, int k, rvl_error *err)
-{
-    const size_t n = (size_t)p->list.n_cases * (size_t)k + 1;
-
-    if (!p->truth) {
-        p->score = rvl_alloc_array(n, sizeof *p->score);
-        p->valid = rvl_alloc_array(n, sizeof *p->valid);
-        p->truth = rvl_alloc_array(n, sizeof *p->truth);
-    }
-    if (!p->score || !p->valid || !p->truth)
-        return no_memory(err);
-    for (int64_t i = 0; i < p->list.n_cases; i++) {
-        for (int j = 0; j < k; j++) {
-            float target = 0;
-            float weight = 0;
-            if (p->list.cases[i].labels && column[j] >= 0)
-                rvl_label_target((rvl_label_state)p->list.cases[i].labels[column[j]], b->uncertain, b->missing, &target,
-                                 &weight);
-            p->truth[i * k + j] = target > 0.5F;
-            p->valid[i * k + j] = weight;
-        }
-    }
-    return RVL_OK;
-}
-
-static rvl_status scores_of(bench *b, part *p, const rvl_schema *schema, bool zeroshot, rvl_error *err)
+static rvl_status scores_of(bench *b, rvl_split_part *p, const rvl_schema *schema, bool zeroshot, rvl_error *err)
 {
     const char   *output = zeroshot ? "embedding" : "logits";
     const int64_t width = rvl_infer_width(b->use.infer, output, false);
@@ -127,23 +66,6 @@ static void mark_withheld(bool *withheld, const rvl_use *u, const rvl_schema *sc
         if (k >= 0)
             withheld[k] = true;
     }
-}
-
-static rvl_status save_predictions(const bench *b, const rvl_bench_findings *f, rvl_error *err)
-{
-    rvl_str s = {0};
-    rvl_str_add(&s, "case,patient");
-    for (int j = 0; j < f->k; j++)
-        rvl_str_addf(&s, ",%s", f->names[j]);
-    for (int64_t i = 0; i < f->n; i++) {
-        rvl_str_addf(&s, "\n%s,%s", b->test.list.cases[i].case_id, b->test.list.cases[i].patient_id);
-        for (int j = 0; j < f->k; j++)
-            rvl_str_addf(&s, ",%.9g", f->score[i * f->k + j]);
-    }
-    rvl_str_add(&s, "\n");
-    rvl_status st = s.failed ? no_memory(err) : rvl_file_write(b->opts->predictions_out, s.ptr, s.n_bytes, err);
-    rvl_str_free(&s);
-    return st;
 }
 
 /* A finding that the cohort does not label has no numbers; the user is told, and nothing at all is an error. */
@@ -179,11 +101,11 @@ static rvl_status measure_findings(json_t **out, bench *b, const rvl_schema *sch
     mark_withheld(withheld, &b->use, schema);
     st = check_labelled(b, names, column, k, err);
     if (!st)
-        st = take_labels(b, &b->test, column, k, err);
+        st = rvl__part_labels(&b->test, column, k, b->uncertain, b->missing, err);
     if (!st)
         st = scores_of(b, &b->test, schema, zeroshot, err);
     if (!st && b->has_val)
-        st = take_labels(b, &b->val, column, k, err);
+        st = rvl__part_labels(&b->val, column, k, b->uncertain, b->missing, err);
     if (!st && b->has_val)
         st = scores_of(b, &b->val, schema, zeroshot, err);
     rvl_bench_findings f = {.n = b->test.list.n_cases,
@@ -203,7 +125,7 @@ static rvl_status measure_findings(json_t **out, bench *b, const rvl_schema *sch
     if (!st)
         st = rvl__bench_findings(out, &f, b->opts->n_bootstrap, (uint64_t)b->opts->seed, err);
     if (!st && b->opts->predictions_out)
-        st = save_predictions(b, &f, err);
+        st = rvl__part_save(b->opts->predictions_out, &b->test, k, names, err);
     return st;
 }
 
@@ -306,11 +228,7 @@ static rvl_status open_parts(bench *b, rvl_error *err)
     if (!st)
         st = rvl_cohort_open(&b->cohort, o->cohort, err);
     if (!st)
-        st = rvl_cohort_cases(&b->test.list, b->cohort, o->split, err);
-    if (!st && o->limit > 0 && o->limit < b->test.list.n_cases)
-        b->test.list.n_cases = o->limit;
-    if (!st)
-        st = number_patients(&b->test, err);
+        st = rvl__part_open(&b->test, b->cohort, o->split, o->limit, err);
     b->has_val = o->val_split && *o->val_split && !rvl_str_equal(o->val_split, o->split);
     if (!st && b->has_val) {
         rvl_error none = {0};
@@ -376,8 +294,8 @@ static rvl_status bench_cohort(json_t *root, const rvl_bench_opts *o, rvl_error 
         st = b.use.m->has_clip && b.use.m->has_text
                  ? bench_pairs(root, &b, err)
                  : rvl_fail(err, RVL_ERR_USAGE, "suite retrieval: '%s' has no text tower", b.use.path);
-    part_fini(&b.test);
-    part_fini(&b.val);
+    rvl__part_fini(&b.test);
+    rvl__part_fini(&b.val);
     rvl_cohort_close(b.cohort);
     rvl__use_close(&b.use);
     return st;
