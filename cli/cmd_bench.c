@@ -88,14 +88,48 @@ static void print_retrieval(const rvl_cli *cli, const json_t *part)
     cli_print_table(cli, (int)n, COLUMNS, cells);
 }
 
+static void print_maps(const rvl_cli *cli, const json_t *part)
+{
+    enum { COLUMNS = 8, ROWS = 5 };
+    static const char *const rows[][4] = {{"image_to_text", "duplicates", "image->text", "equal text"},
+                                          {"text_to_image", "duplicates", "text->image", "equal text"},
+                                          {"image_to_image", "any", "image->image", "any finding"},
+                                          {"image_to_image", "exact", "image->image", "same findings"}};
+    static const char *const keys[] = {"map_at_5", "map_at_10", "map_at_50"};
+    char                     text[ROWS * COLUMNS][40];
+    const char              *cells[ROWS * COLUMNS] = {"direction", "relevant", "pool",   "queries",
+                                                      "mAP@5",     "mAP@10",   "mAP@50", "chance@10"};
+    size_t                   n = 1;
+
+    for (size_t i = 0; i < RVL_ARRAY_LEN(rows); i++) {
+        const json_t *direction = json_object_get(part, rows[i][0]);
+        const json_t *j = json_object_get(direction, rows[i][1]);
+        if (!j)
+            continue;
+        snprintf(text[n * COLUMNS + 2], sizeof text[0], "%lld",
+                 (long long)rvl_json_get_i64(direction, "pool", rvl_json_get_i64(part, "pool", 0)));
+        snprintf(text[n * COLUMNS + 3], sizeof text[0], "%lld", (long long)rvl_json_get_i64(j, "n_queries", 0));
+        for (size_t c = 0; c < 3; c++)
+            cell(text[n * COLUMNS + 4 + c], sizeof text[0], json_object_get(j, keys[c]));
+        snprintf(text[n * COLUMNS + 7], sizeof text[0], "%.3f", rvl_json_get_f64(j, "map_chance_at_10", NAN));
+        for (size_t c = 0; c < COLUMNS; c++)
+            cells[n * COLUMNS + c] = c < 2 ? rows[i][2 + c] : text[n * COLUMNS + c];
+        n++;
+    }
+    printf("\n");
+    cli_print_table(cli, (int)n, COLUMNS, cells);
+}
+
 static void print_tables(const rvl_cli *cli, const json_t *root)
 {
     static const char *const parts[] = {"zeroshot", "supervised", "predictions"};
     for (size_t i = 0; i < RVL_ARRAY_LEN(parts); i++)
         if (json_object_get(root, parts[i]))
             print_findings(cli, json_object_get(root, parts[i]), parts[i]);
-    if (json_object_get(root, "retrieval"))
+    if (json_object_get(root, "retrieval")) {
         print_retrieval(cli, json_object_get(root, "retrieval"));
+        print_maps(cli, json_object_get(root, "retrieval"));
+    }
 }
 
 /* "zeroshot.macro_auroc=0.9": the value at the path must reach the bound. An undefined value does not. */

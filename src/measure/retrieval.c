@@ -5,36 +5,16 @@
  */
 #include "measure/retrieval.h"
 #include "base/alloc.h"
+#include "measure/rows.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* 1 / norm of each row (1 for dot products). */
-static rvl_status row_scales(double *scale, const float *x, const rvl_retrieval *r, const char *what, rvl_error *err)
-{
-    for (int64_t i = 0; i < r->n; i++) {
-        double sum = 0;
-        for (int64_t k = 0; k < r->e; k++)
-            sum += (double)x[i * r->e + k] * x[i * r->e + k];
-        if (!isfinite(sum) || (r->cosine && sum == 0))
-            return rvl_fail(err, RVL_ERR_NUMERIC, "%s embedding %lld is %s", what, (long long)i,
-                            sum == 0 ? "zero" : "not finite");
-        scale[i] = r->cosine ? 1 / sqrt(sum) : 1;
-    }
-    return RVL_OK;
-}
-
 static void similarities(double *out, const rvl_retrieval *r, const double *gallery_scale, int64_t i,
                          double query_scale)
 {
-    const float *q = r->query + i * r->e;
-    for (int64_t j = 0; j < r->n; j++) {
-        const float *g = r->gallery + j * r->e;
-        double       dot = 0;
-        for (int64_t k = 0; k < r->e; k++)
-            dot += (double)q[k] * g[k];
-        out[j] = dot * query_scale * gallery_scale[j];
-    }
+    for (int64_t j = 0; j < r->n; j++)
+        out[j] = rvl__row_dot(r->query + i * r->e, r->gallery + j * r->e, r->e) * query_scale * gallery_scale[j];
 }
 
 /* Rank of query i from its similarities; `best` (n_groups) is scratch. */
@@ -71,9 +51,9 @@ rvl_status rvl_retrieval_ranks(int64_t *rank, const rvl_retrieval *r, rvl_galler
     rvl_status st = query_scale && sim ? RVL_OK : rvl_fail(err, RVL_ERR_NOMEM, "out of memory for ranks");
 
     if (!st)
-        st = row_scales(query_scale, r->query, r, "query", err);
+        st = rvl__row_scales(query_scale, r->query, r->n, r->e, r->cosine, "query", err);
     if (!st)
-        st = row_scales(query_scale + r->n, r->gallery, r, "gallery", err);
+        st = rvl__row_scales(query_scale + r->n, r->gallery, r->n, r->e, r->cosine, "gallery", err);
     for (int64_t i = 0; !st && i < r->n; i++) {
         similarities(sim, r, query_scale + r->n, i, query_scale[i]);
         rank[i] = rank_of(r, kind, sim, i, sim + r->n);

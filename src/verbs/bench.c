@@ -216,6 +216,47 @@ static rvl_status bench_pairs(json_t *root, bench *b, rvl_error *err)
     return st;
 }
 
+/* Images by images, where the cohort says what is in them. */
+static rvl_status bench_images(json_t *root, bench *b, rvl_error *err)
+{
+    const rvl_case_list *list = &b->test.list;
+    const rvl_schema    *labels = rvl_cohort_schema(b->cohort);
+    const int            k = labels ? rvl_schema_count(labels) : 0;
+    const int64_t        n = list->n_cases;
+    const int64_t        e = b->use.m->clip.embed_dim;
+    float               *x = rvl_alloc_array((size_t)(n * e) + 1, sizeof *x);
+    uint8_t             *present = rvl_alloc_array((size_t)(n * k) + 1, sizeof *present);
+    json_t              *part_json = NULL;
+    rvl_status           st = x && present ? RVL_OK : no_memory(err);
+
+    if (!st && k > 0)
+        st = rvl_infer_cases(x, b->use.infer, "embedding", b->cohort, list, err);
+    for (int64_t i = 0; !st && i < n * k; i++) {
+        float target = 0;
+        float weight = 0;
+        if (list->cases[i / k].labels)
+            rvl_label_target((rvl_label_state)list->cases[i / k].labels[i % k], b->uncertain, b->missing, &target,
+                             &weight);
+        present[i] = weight > 0 && target > 0.5F;
+    }
+    if (!st && k > 0) {
+        rvl_bench_images p = {.n = n,
+                              .e = e,
+                              .image = x,
+                              .k = k,
+                              .present = present,
+                              .patient = b->test.patient,
+                              .n_patients = b->test.n_patients,
+                              .cosine = b->use.m->clip.similarity == RVL_SIMILARITY_COSINE};
+        st = rvl__bench_images(&part_json, &p, b->opts->n_bootstrap, (uint64_t)b->opts->seed, err);
+        if (!st)
+            rvl_json_set(json_object_get(root, "retrieval"), "image_to_image", part_json);
+    }
+    rvl_free(x);
+    rvl_free(present);
+    return st;
+}
+
 static rvl_status open_parts(bench *b, rvl_error *err)
 {
     const rvl_bench_opts *o = b->opts;
@@ -294,6 +335,8 @@ static rvl_status bench_cohort(json_t *root, const rvl_bench_opts *o, rvl_error 
         st = b.use.m->has_clip && b.use.m->has_text
                  ? bench_pairs(root, &b, err)
                  : rvl_fail(err, RVL_ERR_USAGE, "suite retrieval: '%s' has no text tower", b.use.path);
+    if (!st && wants(suite, "retrieval"))
+        st = bench_images(root, &b, err);
     rvl__part_fini(&b.test);
     rvl__part_fini(&b.val);
     rvl_cohort_close(b.cohort);

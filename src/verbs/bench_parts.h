@@ -43,9 +43,26 @@ typedef struct {
 } rvl_bench_pairs;
 
 /** JSON: pool, n_unique_texts, image_to_text and text_to_image, each with recall_at_{1,5,10}, median_rank, mrr and
- *  chance_at_{1,5,10}; `unique` and `duplicates` hold the same for those galleries. */
+ *  chance_at_{1,5,10}; `unique` and `duplicates` hold the same for those galleries, `duplicates` also map_at_{5,10,50}
+ *  and map_chance_at_{5,10,50}. */
 RVL_MUST_USE rvl_status rvl__bench_retrieval(json_t **out, const rvl_bench_pairs *p, int64_t n_draws, uint64_t seed,
                                              rvl_error *err);
+
+/** Images with findings. */
+typedef struct {
+    int64_t        n, e;
+    const float   *image; /* (n, e) */
+    int            k;
+    const uint8_t *present; /* (n, k) 1: the finding is there */
+    const int64_t *patient; /* (n) */
+    int64_t        n_patients;
+    bool           cosine;
+} rvl_bench_images;
+
+/** Images by images, those of the same patient left out. JSON: pool, and for the two kinds of relevance, `any` (a
+ * finding in common) and `exact` (the same findings): n_queries, map_at_{5,10,50}, map_chance_at_{5,10,50}. */
+RVL_MUST_USE rvl_status rvl__bench_images(json_t **out, const rvl_bench_images *p, int64_t n_draws, uint64_t seed,
+                                          rvl_error *err);
 
 /** {value, low, high}; not finite becomes null. */
 json_t *rvl__interval_json(const rvl_interval *v);
