@@ -5,19 +5,10 @@
 # The program's own recipe (30 epochs, no validation split, last checkpoint); nothing is chosen by a result.
 # WORK (default bench-out/nih) receives all.csv (out-of-fold scores), labels.csv and pooled.json.
 set -euo pipefail
-source "$(dirname "$0")/crossvalidate.sh"
 work=${1:-bench-out/nih}
+source "$(dirname "$0")/crossvalidate.sh"
 
-mkdir -p "$work"
-"$rvl" ingest "$data/cxr_labels_nih" --map "$root/examples/maps/nih.yaml" --folds "$folds" --seed "$seed" \
-    -o "$work/cohort" --force --progress none
-rm -rf "$work/runs"
-for ((fold = 0; fold < folds; fold++)); do
-    "$rvl" pretrain "$work/cohort" --split "$(other_folds "$fold")" --val-split "" --seed "$seed" \
-        --runs "$work/runs" --name "fold$fold" --log-every 100
-    "$rvl" bench "$work/cohort" -m "$work/runs/fold$fold" --suite supervised --split "fold$fold" --val-split "" \
-        --bootstrap 1 --json --predictions-out "$work/fold$fold.csv" > "$work/fold$fold.json"
-done
+crossvalidate pretrain cxr_labels_nih nih.yaml supervised --bootstrap 1 --predictions-out "$work/fold%K.csv"
 head -n 1 "$work/fold0.csv" > "$work/all.csv"
 for ((fold = 0; fold < folds; fold++)); do
     tail -n +2 "$work/fold$fold.csv" >> "$work/all.csv"

@@ -43,68 +43,103 @@ static rvl_status sort_cases(sorted_case **out, int64_t *n, const rvl_binary *t,
     return RVL_OK;
 }
 
-/* Sum the run of equal scores that starts at i; returns the first index behind it. */
-static int64_t take_ties(const sorted_case *s, int64_t i, int64_t n, double *positive, double *negative)
+/* One threshold, highest first: what lies at it and what lies above, positives and negatives by weight. */
+typedef struct {
+    double score;
+    double at_positive, at_negative, above_positive, above_negative;
+    double all_positive, all_negative;
+} cut;
+
+/* Adds to `sum`, or keeps the best in `out`. */
+typedef void (*cut_fn)(double *sum, double *out, const cut *c);
+
+/* Visit every distinct score; `totals` is what all cases weigh together. */
+static rvl_status sweep(double *sum, double *out, cut *totals, const rvl_binary *task, cut_fn visit, rvl_error *err)
 {
-    const double score = s[i].score;
-    *positive = *negative = 0;
-    for (; i < n && s[i].score == score; i++) {
-        *positive += s[i].positive;
-        *negative += s[i].negative;
+    sorted_case *s = NULL;
+    int64_t      n = 0;
+    cut          c = {0};
+    rvl_status   st = sort_cases(&s, &n, task, err);
+
+    *sum = 0;
+    *out = NAN;
+    if (st)
+        return st;
+    for (int64_t i = 0; i < n; i++) {
+        c.all_positive += s[i].positive;
+        c.all_negative += s[i].negative;
     }
-    return i;
+    for (int64_t i = 0; i < n;) {
+        c.score = s[i].score;
+        c.at_positive = c.at_negative = 0;
+        for (; i < n && s[i].score == c.score; i++) {
+            c.at_positive += s[i].positive;
+            c.at_negative += s[i].negative;
+        }
+        visit(sum, out, &c);
+        c.above_positive += c.at_positive;
+        c.above_negative += c.at_negative;
+    }
+    *totals = c;
+    rvl_free(s);
+    return RVL_OK;
+}
+
+static void add_area(double *sum, double *out, const cut *c)
+{
+    (void)out;
+    *sum += c->at_negative * (c->above_positive + 0.5 * c->at_positive);
 }
 
 rvl_status rvl_auroc(double *out, const rvl_binary *task, rvl_error *err)
 {
-    sorted_case *s = NULL;
-    int64_t      n = 0;
-    double       p = 0;
-    double       q = 0;
-    double       area = 0;
-    rvl_status   st = sort_cases(&s, &n, task, err);
+    double     area;
+    cut        all = {0};
+    rvl_status st = sweep(&area, out, &all, task, add_area, err);
 
-    *out = NAN;
-    if (st)
-        return st;
-    for (int64_t i = 0; i < n;) {
-        double dp;
-        double dq;
-        i = take_ties(s, i, n, &dp, &dq);
-        area += dq * (p + 0.5 * dp);
-        p += dp;
-        q += dq;
-    }
-    if (p > 0 && q > 0)
-        *out = area / (p * q);
-    rvl_free(s);
-    return RVL_OK;
+    if (!st && all.all_positive > 0 && all.all_negative > 0)
+        *out = area / (all.all_positive * all.all_negative);
+    return st;
+}
+
+static void add_precision(double *sum, double *out, const cut *c)
+{
+    const double positive = c->above_positive + c->at_positive;
+
+    (void)out;
+    *sum += c->at_positive * positive / (positive + c->above_negative + c->at_negative);
 }
 
 rvl_status rvl_average_precision(double *out, const rvl_binary *task, rvl_error *err)
 {
-    sorted_case *s = NULL;
-    int64_t      n = 0;
-    double       p = 0;
-    double       q = 0;
-    double       sum = 0;
-    rvl_status   st = sort_cases(&s, &n, task, err);
+    double     sum;
+    cut        all = {0};
+    rvl_status st = sweep(&sum, out, &all, task, add_precision, err);
 
-    *out = NAN;
-    if (st)
-        return st;
-    for (int64_t i = 0; i < n;) {
-        double dp;
-        double dq;
-        i = take_ties(s, i, n, &dp, &dq);
-        p += dp;
-        q += dq;
-        sum += dp * p / (p + q);
+    if (!st && all.all_positive > 0)
+        *out = sum / all.all_positive;
+    return st;
+}
+
+/* `best` is the largest F1 so far: at equal values the lower threshold, which comes later. */
+static void keep_best_f1(double *best, double *out, const cut *c)
+{
+    const double positive = c->above_positive + c->at_positive;
+    const double called = positive + c->above_negative + c->at_negative;
+    const double f1 = 2 * positive / (called + c->all_positive);
+
+    if (c->all_positive > 0 && f1 >= *best) {
+        *best = f1;
+        *out = c->score;
     }
-    if (p > 0)
-        *out = sum / p;
-    rvl_free(s);
-    return RVL_OK;
+}
+
+rvl_status rvl_best_f1_threshold(double *out, const rvl_binary *task, rvl_error *err)
+{
+    double best;
+    cut    all;
+
+    return sweep(&best, out, &all, task, keep_best_f1, err);
 }
 
 static double ratio(double a, double b)
@@ -132,38 +167,6 @@ void rvl_confusion_at(rvl_confusion *out, const rvl_binary *task, double thresho
     }
     fill_ratios(&c);
     *out = c;
-}
-
-rvl_status rvl_best_f1_threshold(double *out, const rvl_binary *task, rvl_error *err)
-{
-    sorted_case *s = NULL;
-    int64_t      n = 0;
-    double       total = 0;
-    double       p = 0;
-    double       q = 0;
-    double       best = -1;
-    rvl_status   st = sort_cases(&s, &n, task, err);
-
-    *out = NAN;
-    if (st)
-        return st;
-    for (int64_t i = 0; i < n; i++)
-        total += s[i].positive;
-    for (int64_t i = 0; total > 0 && i < n;) {
-        double dp;
-        double dq;
-        double score = s[i].score;
-        i = take_ties(s, i, n, &dp, &dq);
-        p += dp;
-        q += dq;
-        double f1 = 2 * p / (p + q + total);
-        if (f1 >= best) {
-            best = f1;
-            *out = score;
-        }
-    }
-    rvl_free(s);
-    return RVL_OK;
 }
 
 void rvl_calibration(double *brier, double *ece, double *bin_p, double *bin_y, double *bin_n, const rvl_binary *task,
