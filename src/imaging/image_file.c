@@ -183,23 +183,10 @@ static rvl_status npy_decode(rvl_volume **out, rvl_span file, const char *name, 
     return status;
 }
 
-static rvl_limits limits_fill(const rvl_limits *limits)
-{
-    rvl_limits l = limits ? *limits : (rvl_limits){0};
-
-    if (l.max_voxels <= 0)
-        l.max_voxels = (int64_t)256 << 20;
-    if (l.max_side <= 0)
-        l.max_side = 65535;
-    if (l.max_file_bytes == 0)
-        l.max_file_bytes = (size_t)4 << 30;
-    return l;
-}
-
 rvl_status rvl_image_parse(rvl_volume **out, const void *bytes, size_t n_bytes, const char *name,
                            const rvl_limits *limits, rvl_error *err)
 {
-    rvl_limits l = limits_fill(limits);
+    rvl_limits l = rvl__limits_fill(limits);
     rvl_span   file = {.ptr = bytes, .n_bytes = n_bytes};
 
     *out = NULL;
@@ -224,7 +211,7 @@ rvl_status rvl_image_parse(rvl_volume **out, const void *bytes, size_t n_bytes, 
 
 rvl_status rvl_image_load(rvl_volume **out, const char *path, const rvl_limits *limits, rvl_error *err)
 {
-    rvl_limits l = limits_fill(limits);
+    rvl_limits l = rvl__limits_fill(limits);
     char      *bytes = NULL;
     size_t     n_bytes = 0;
 

@@ -106,6 +106,19 @@ const char *rvl_unit_text(rvl_unit unit)
     return texts[unit];
 }
 
+rvl_limits rvl__limits_fill(const rvl_limits *limits)
+{
+    rvl_limits l = limits ? *limits : (rvl_limits){0};
+
+    if (l.max_voxels <= 0)
+        l.max_voxels = (int64_t)256 << 20;
+    if (l.max_side <= 0)
+        l.max_side = 65535;
+    if (l.max_file_bytes == 0)
+        l.max_file_bytes = (size_t)4 << 30;
+    return l;
+}
+
 static const char *const modality_texts[] = {"unknown", "cxr", "ct", "mg"};
 
 const char *rvl_modality_text(rvl_modality m)

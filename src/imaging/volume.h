@@ -63,5 +63,7 @@ typedef struct {
     int64_t max_side;       /* (65,535) */
     size_t  max_file_bytes; /* (4 GiB) */
 } rvl_limits;
+/** The limits that hold; `limits` may be NULL. */
+rvl_limits rvl__limits_fill(const rvl_limits *limits);
 
 #endif /* RVL_IMAGING_VOLUME_H */
