@@ -27,8 +27,9 @@ rvl_status rvl_model_preprocess(rvl_preprocess *out, const rvl_model *m, rvl_err
 
 rvl_status rvl_infer_new(rvl_infer **out, rvl_model *m, rvl_error *err)
 {
-    rvl_infer *f = rvl_alloc_array(1, sizeof *f);
-    rvl_status st;
+    const rvl_plan_opts opts = {.deterministic = true}; /* the same digits whatever this machine timed */
+    rvl_infer          *f = rvl_alloc_array(1, sizeof *f);
+    rvl_status          st;
 
     *out = NULL;
     if (!f)
@@ -45,7 +46,7 @@ rvl_status rvl_infer_new(rvl_infer **out, rvl_model *m, rvl_error *err)
             st = rvl_fail(err, RVL_ERR_NOMEM, "out of memory");
     }
     if (!st)
-        st = rvl_session_new(&f->session, m->params, m->state, rvl_model_build_eval, m, (rvl_plan_opts){0}, err);
+        st = rvl_session_new(&f->session, m->params, m->state, rvl_model_build_eval, m, opts, err);
     if (st) {
         rvl_infer_free(f);
         return st;

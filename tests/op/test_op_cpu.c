@@ -12,7 +12,7 @@
 #include "engine/cpu/cpu.h"
 #include "op/op_graph.h"
 
-#define MAX_MSE 1e-9 /* of the expected power: about 3e-5 of the norm */
+#define MAX_MSE 1e-11 /* of the expected power: 3e-6 of the norm */
 #define MAX_COUNT (1 << 17)
 
 static const char *program;

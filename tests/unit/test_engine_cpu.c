@@ -10,7 +10,7 @@
 #include "support.h"
 #include <math.h>
 
-enum { N = 4, SIDE = 32, CLASSES = 3, TOKENS = 9, STEPS = 10 };
+enum { N = 8, SIDE = 64, CLASSES = 3, TOKENS = 9, STEPS = 10 };
 
 #define OK(call)                                                                                                       \
     do {                                                                                                               \
@@ -43,19 +43,22 @@ static rvl_node *resnet_logits(rvl_graph *g, int width, int n_blocks)
     return rvl_head_build(g, rvl_resnet_build(g, x, &cfg, true, 0).pooled, CLASSES);
 }
 
-static rvl_node *mean_square(rvl_node *y)
+/** Of (y - targets): the targets are far, so that ten steps do not reach them. */
+static rvl_node *mean_square(rvl_graph *g, rvl_node *y)
 {
-    return rvl_mean(rvl_unary(rvl_affine(y, 1.0, -0.5), RVL_UNARY_SQUARE, 0, 0), 3, false);
+    rvl_node *targets = rvl_input(g, "targets", RVL_DTYPE_F32, 2, (int64_t[]){N, CLASSES});
+
+    return rvl_mean(rvl_unary(rvl_sub(y, targets), RVL_UNARY_SQUARE, 0, 0), 3, false);
 }
 
 static rvl_node *build_resnet18(rvl_graph *g)
 {
-    return mean_square(resnet_logits(g, 64, 2));
+    return mean_square(g, resnet_logits(g, 64, 2));
 }
 
 static rvl_node *build_small_resnet(rvl_graph *g)
 {
-    return mean_square(resnet_logits(g, 12, 1));
+    return mean_square(g, resnet_logits(g, 12, 1));
 }
 
 static rvl_node *build_bert(rvl_graph *g)
@@ -73,13 +76,17 @@ static rvl_node *build_bert(rvl_graph *g)
     rvl_node             *ids = rvl_input(g, "ids", RVL_DTYPE_I32, 2, (int64_t[]){N, TOKENS});
     rvl_node             *mask = rvl_input(g, "mask", RVL_DTYPE_F32, 2, (int64_t[]){N, TOKENS});
 
-    return mean_square(rvl_head_build(g, rvl_bert_build(g, ids, mask, &cfg, true).pooled, CLASSES));
+    return mean_square(g, rvl_head_build(g, rvl_bert_build(g, ids, mask, &cfg, true).pooled, CLASSES));
 }
 
 static void fill_inputs(rvl_plan *plan)
 {
     rvl_tensor *x = rvl_plan_input(plan, "x"), *ids = rvl_plan_input(plan, "ids"), *mask = rvl_plan_input(plan, "mask");
 
+    rvl_tensor *targets = rvl_plan_input(plan, "targets");
+
+    for (int64_t i = 0; i < rvl_tensor_count(targets); i++)
+        ((float *)rvl_tensor_data(targets))[i] = i * 7 % 5 < 2 ? -2.0F : 3.0F;
     for (int64_t i = 0; x && i < rvl_tensor_count(x); i++)
         ((float *)rvl_tensor_data(x))[i] = (float)sin(0.37 * (double)(i % 1009)) + (i % 7 == 0 ? 0.5F : 0.0F);
     for (int64_t i = 0; ids && i < rvl_tensor_count(ids); i++) {
@@ -202,13 +209,14 @@ static void train(double *losses, build_fn build, rvl_backend backend)
         losses[step] = (double)*(const float *)rvl_tensor_const_data(rvl_plan_output(b.plan, "loss"));
         rvl_adamw_zero_grad(b.o);
         rvl_adamw_accumulate(b.o, b.plan);
-        rvl_adamw_step(b.o, 1e-3, 1);
+        rvl_adamw_step(b.o, 3e-4 * (step + 1) / STEPS, 1); /* a recipe's rate, warming up */
         rvl_state_commit(b.state);
     }
     bed_close(&b);
 }
 
-/* Ten steps of AdamW: the losses of both backends, relative. */
+/* Ten steps of AdamW: the losses of both backends, relative. Adam's first steps are signs of gradients, so rounding
+ * does not stay rounding at higher rates. */
 static void ten_steps__follow_the_reference(void **state)
 {
     static const build_fn builds[] = {build_small_resnet, build_bert};
@@ -218,7 +226,7 @@ static void ten_steps__follow_the_reference(void **state)
         double cpu[STEPS], ref[STEPS];
         train(cpu, builds[k], RVL_BACKEND_CPU);
         train(ref, builds[k], RVL_BACKEND_REF);
-        assert_true(ref[STEPS - 1] < 0.9 * ref[0]);
+        assert_true(ref[STEPS - 1] < 0.99 * ref[0]);
         for (int i = 0; i < STEPS; i++)
             if (!(fabs(cpu[i] - ref[i]) <= 1e-4 * fabs(ref[i])))
                 fail_msg("model %d, step %d: loss %.8g on cpu, %.8g on ref", (int)k, i, cpu[i], ref[i]);

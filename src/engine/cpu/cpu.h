@@ -14,7 +14,7 @@
 #define RVL_CPU_PANEL(vl) ((vl) == 16 ? 4 : 2)
 /** Positions of a convolution's output that are worked on together, and channel blocks of a sum kept in cache. */
 #define RVL_CPU_POSITIONS 192
-#define RVL_CPU_SEGMENTS 32
+#define RVL_CPU_SEGMENTS 16
 /** Most taps of a depthwise filter: it lies on the stack. */
 #define RVL_CPU_MAX_FILTER 512
 
@@ -58,6 +58,19 @@ typedef struct {
     int64_t                w_rows, w_columns; /* O and C / groups of the plain weight */
 } rvl_cpu_conv;
 
+/** A 3x3 convolution of stride 1 (in 3-D with any depth taps) by Winograd F(2x2, 3x3): the same inputs, results and
+ *  packed-weight rules as rvl_cpu_conv, which it stands for; `product` holds the geometry. */
+#define RVL_CPU_MAX_DEPTH_TAPS 7
+typedef struct {
+    rvl_cpu_conv conv;    /* first: kernels that take a rvl_cpu_conv may be given this */
+    int64_t      n_depth; /* depth taps */
+    int64_t      depth_shift[RVL_CPU_MAX_DEPTH_TAPS];
+    int64_t      y_shift, x_shift;                   /* of the first kernel row and column */
+    int64_t      tap[RVL_CPU_MAX_DEPTH_TAPS][3][3];  /* index in the plain weight by ascending shift */
+    int64_t      tiles_y, tiles_x, block_y, block_x; /* output tiles of 2x2, and of one task */
+    int64_t      weight_tiles;                       /* tiles that the weight gradient sums at a time */
+} rvl_cpu_winograd;
+
 /** BatchNorm and what follows it. */
 typedef struct {
     bool has_residual, relu;
@@ -81,7 +94,7 @@ typedef struct {
 typedef struct {
     const char *name;
     int64_t     block;
-    rvl_pack_fn conv_pack;
+    rvl_pack_fn conv_pack, winograd_pack;
 #define X(name) rvl_kernel name;
 #include "engine/cpu/kernels.def"
 #undef X
@@ -97,9 +110,12 @@ typedef struct {
 void rvl__scalar_conv_pack(void *packed, const void *plain, const void *conv);
 void rvl__avx2_conv_pack(void *packed, const void *plain, const void *conv);
 void rvl__avx512_conv_pack(void *packed, const void *plain, const void *conv);
+void rvl__scalar_winograd_pack(void *packed, const void *plain, const void *conv);
+void rvl__avx2_winograd_pack(void *packed, const void *plain, const void *conv);
+void rvl__avx512_winograd_pack(void *packed, const void *plain, const void *conv);
 
 /** Floats of scratch that one thread needs for panels. */
-#define RVL_CPU_PANEL_FLOATS ((int64_t)RVL_CPU_POSITIONS * RVL_CPU_SEGMENTS * 16)
+#define RVL_CPU_PANEL_FLOATS ((int64_t)RVL_CPU_POSITIONS * 512)
 
 /** The instruction set in use. */
 const rvl_cpu_isa *rvl__cpu_isa(void);

@@ -521,6 +521,7 @@ rvl_status rvl__cpu_lower(rvl_plan *plan, rvl_error *err)
     for (int i = 0; i < g->n_nodes && !st; i++)
         if (plan->needed[i] && !l.absorbed[i] && g->nodes[i]->kind != RVL_NODE_EXTRA)
             st = lower_node(&l, g->nodes[i], err);
+    rvl__cpu_choices_save();
     for (const rvl_graph_output *o = g->outputs; o && !st; o = o->next)
         if (rvl__cpu_value(&l, o->node, RVL_LAYOUT_PLAIN) < 0)
             st = rvl__plan_full(err);

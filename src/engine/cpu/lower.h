@@ -51,4 +51,15 @@ void                   *rvl__cpu_prepared(rvl_cpu_lowering *l, size_t n_bytes);
 RVL_MUST_USE rvl_status rvl__cpu_lower_conv(rvl_cpu_lowering *l, const rvl_node *n, const rvl_node *conv,
                                             rvl_error *err);
 
+/** The same convolution by Winograd, or NULL if it is none of 3x3 and stride 1 (or memory is short). */
+rvl_cpu_winograd *rvl__cpu_winograd(rvl_cpu_lowering *l, const rvl_cpu_conv *conv, const int64_t kernel[3]);
+/** The same, if it is the better kernel (choose.c); NULL: the direct one. */
+rvl_cpu_winograd *rvl__cpu_choose_winograd(rvl_cpu_lowering *l, const rvl_cpu_conv *conv, const int64_t kernel[3],
+                                           bool is_weight);
+/** Write new answers of timing to the machine's cache; that it cannot be written is no trouble. */
+void              rvl__cpu_choices_save(void);
+/** Floats of scratch of the forward kernel, and of the weight gradient. */
+int64_t           rvl__cpu_winograd_scratch(const rvl_cpu_winograd *w, int64_t block);
+int64_t           rvl__cpu_winograd_weight_scratch(const rvl_cpu_winograd *w, int64_t block);
+
 #endif /* RVL_ENGINE_CPU_LOWER_H */

@@ -202,14 +202,14 @@ static rvl_status prepare(rvl_cpu_conv **out, rvl_cpu_lowering *l, const rvl_nod
     return RVL_OK;
 }
 
-/** Weights in the kernel's order: with the parameter, or else in the step's scratch. */
+/** Weights in the kernel's order: with the parameter, or else in the step's scratch. `conv` is the kernel's own. */
 static rvl_status pack_weight(rvl_cpu_lowering *l, rvl_cpu_conv *conv, rvl_plan_step *s, const rvl_node *w,
-                              rvl_error *err)
+                              rvl_pack_fn pack_fn, rvl_error *err)
 {
     rvl_plan              *plan = l->plan;
     rvl_param_pack        *pack;
     const rvl_cpu_product *p = conv->products;
-    uint64_t               key[4] = {(uint64_t)(uintptr_t)l->isa,
+    uint64_t               key[4] = {(uint64_t)(uintptr_t)pack_fn,
                        p->is_turned  ? 2
                                      : p->is_plain ? 1
                                                    : 0,
@@ -219,7 +219,6 @@ static rvl_status pack_weight(rvl_cpu_lowering *l, rvl_cpu_conv *conv, rvl_plan_
     for (int i = 0; i < conv->n_products && conv->n_products > 1; i++)
         for (int64_t t = 0; t < p[i].n_taps; t++) /* which phase has which taps depends on stride and padding */
             key[3] = (key[3] ^ (uint64_t)(p[i].tap[t] + 1)) * 1099511628211u;
-    s->scratch_bytes = (size_t)(l->n_threads * RVL_CPU_PANEL_FLOATS) * sizeof(float);
     if (conv->has_scale)
         s->scratch_bytes += (size_t)(2 * p->dst_blocks * l->isa->block) * sizeof(float);
     if (w->kind != RVL_NODE_WEIGHT) {
@@ -230,7 +229,7 @@ static rvl_status pack_weight(rvl_cpu_lowering *l, rvl_cpu_conv *conv, rvl_plan_
     if (st)
         return st;
     conv->packed = pack->data;
-    plan->packings[plan->n_packings++] = (rvl_plan_packing){pack, l->isa->conv_pack, conv, plan->value_of[w->id]};
+    plan->packings[plan->n_packings++] = (rvl_plan_packing){pack, pack_fn, conv, plan->value_of[w->id]};
     return RVL_OK;
 }
 
@@ -254,15 +253,24 @@ static rvl_status lower_depthwise(rvl_cpu_lowering *l, const rvl_node *n, const 
     return rvl__cpu_step(&s, l, n, "depthwise_bwd_weight", l->isa->depthwise_bwd_weight, 2, in, RVL_LAYOUT_PLAIN, err);
 }
 
-static rvl_status lower_weight_gradient(rvl_cpu_lowering *l, const rvl_node *n, rvl_cpu_conv *conv, rvl_error *err)
+static rvl_status lower_weight_gradient(rvl_cpu_lowering *l, const rvl_node *n, const geometry *g, rvl_cpu_conv *conv,
+                                        rvl_error *err)
 {
-    const rvl_layout layout = conv->products->is_plain ? RVL_LAYOUT_PLAIN : RVL_LAYOUT_BLOCKED;
-    const int        in[2] = {rvl__cpu_value(l, n->in[0], layout), rvl__cpu_value(l, n->in[1], RVL_LAYOUT_BLOCKED)};
-    rvl_plan_step   *s;
+    const rvl_cpu_winograd *w = rvl__cpu_choose_winograd(l, conv, g->kernel, true);
+    const rvl_layout        layout = conv->products->is_plain ? RVL_LAYOUT_PLAIN : RVL_LAYOUT_BLOCKED;
+    const int      in[2] = {rvl__cpu_value(l, n->in[0], layout), rvl__cpu_value(l, n->in[1], RVL_LAYOUT_BLOCKED)};
+    rvl_plan_step *s;
     rvl_status st = rvl__cpu_step(&s, l, n, "conv_bwd_weight", l->isa->conv_bwd_weight, 2, in, RVL_LAYOUT_PLAIN, err);
 
     if (st)
         return st;
+    if (w) {
+        s->kernel = "winograd_bwd_weight";
+        s->run = l->isa->winograd_bwd_weight;
+        s->prepared = w;
+        s->scratch_bytes = (size_t)rvl__cpu_winograd_weight_scratch(w, l->isa->block) * sizeof(float);
+        return RVL_OK;
+    }
     s->prepared = conv;
     s->scratch_bytes = (size_t)(conv->n_packed + l->n_threads * RVL_CPU_PANEL_FLOATS) * sizeof(float);
     return RVL_OK;
@@ -288,7 +296,7 @@ rvl_status rvl__cpu_lower_conv(rvl_cpu_lowering *l, const rvl_node *n, const rvl
     if (st)
         return st;
     if (is_weight)
-        return lower_weight_gradient(l, n, conv, err);
+        return lower_weight_gradient(l, n, &g, conv, err);
     conv->relu = f->relu;
     conv->has_residual = f->residual != NULL;
     conv->has_scale = f->norm != NULL;
@@ -303,6 +311,15 @@ rvl_status rvl__cpu_lower_conv(rvl_cpu_lowering *l, const rvl_node *n, const rvl
     st = rvl__cpu_step(&s, l, n, is_data ? "conv_bwd_data" : "conv", l->isa->conv, n_in, in, RVL_LAYOUT_BLOCKED, err);
     if (st)
         return st;
+    rvl_cpu_winograd *wino = rvl__cpu_choose_winograd(l, conv, g.kernel, false);
+    if (wino) {
+        s->kernel = is_data ? "winograd_bwd_data" : "winograd";
+        s->run = l->isa->winograd;
+        s->prepared = wino;
+        s->scratch_bytes = (size_t)rvl__cpu_winograd_scratch(wino, l->isa->block) * sizeof(float);
+        return pack_weight(l, &wino->conv, s, w, l->isa->winograd_pack, err);
+    }
     s->prepared = conv;
-    return pack_weight(l, conv, s, w, err);
+    s->scratch_bytes = (size_t)(l->n_threads * RVL_CPU_PANEL_FLOATS) * sizeof(float);
+    return pack_weight(l, conv, s, w, l->isa->conv_pack, err);
 }

@@ -202,37 +202,13 @@ static void conv_product(const rvl_cpu_product *j, const rvl_kernel_call *call, 
     }
 }
 
-/* Per-channel values padded with zeros to whole blocks. */
-static const float *padded(float *out, const float *x, const rvl_cpu_product *j)
-{
-    memset(out, 0, (size_t)(j->dst_blocks * VL) * sizeof *out);
-    memcpy(out, x, (size_t)j->n_dst_channels * sizeof *out);
-    return out;
-}
-
 /* in: source, weight, [scale, shift], [residual]; out: y. */
 void ISA(conv)(rvl_kernel_call *call)
 {
     const rvl_cpu_conv *conv = call->prepared;
-    const float        *packed = conv->packed, *residual = NULL;
-    float              *scratch = call->scratch;
-    rvl_cpu_finish      finish = {.relu = conv->relu};
-    int                 i_in = 2;
+    conv_call           c;
 
-    if (!packed) { /* a weight that is no parameter */
-        ISA(conv_pack)(scratch, call->in[1].data, conv);
-        packed = scratch;
-        scratch += conv->n_packed;
-    }
-    if (conv->has_scale) {
-        finish.scale = padded(scratch, call->in[i_in++].data, conv->products);
-        scratch += conv->products->dst_blocks * VL;
-        finish.shift = padded(scratch, call->in[i_in++].data, conv->products);
-        scratch += conv->products->dst_blocks * VL;
-    }
-    if (conv->has_residual)
-        residual = call->in[i_in].data;
+    conv_call_open(&c, call, ISA(conv_pack));
     for (int i = 0; i < conv->n_products; i++)
-        conv_product(&conv->products[i], call, packed, scratch,
-                     conv->relu || conv->has_scale || conv->has_residual ? &finish : NULL, residual);
+        conv_product(&conv->products[i], call, c.packed, c.scratch, c.has_finish ? &c.finish : NULL, c.residual);
 }

@@ -75,6 +75,45 @@ INLINE void conv_dst_rows(int64_t *row, const rvl_cpu_product *j, int64_t p0, in
     }
 }
 
+/* What a convolution's call brings beside its source: packed weights, what follows the sum, scratch. */
+typedef struct {
+    const float   *packed, *residual;
+    float         *scratch; /* what is left of it */
+    rvl_cpu_finish finish;
+    bool           has_finish;
+} conv_call;
+
+/* Per-channel values padded with zeros to whole blocks. */
+INLINE const float *conv_padded(float **scratch, const float *x, const rvl_cpu_product *j)
+{
+    float *out = *scratch;
+
+    *scratch += j->dst_blocks * VL;
+    memset(out, 0, (size_t)(j->dst_blocks * VL) * sizeof *out);
+    memcpy(out, x, (size_t)j->n_dst_channels * sizeof *out);
+    return out;
+}
+
+INLINE void conv_call_open(conv_call *c, const rvl_kernel_call *call, rvl_pack_fn pack)
+{
+    const rvl_cpu_conv *conv = call->prepared;
+    int                 i_in = 2;
+
+    *c = (conv_call){.packed = conv->packed, .scratch = call->scratch, .finish = {.relu = conv->relu}};
+    if (!c->packed) { /* a weight that is no parameter */
+        pack(c->scratch, call->in[1].data, conv);
+        c->packed = c->scratch;
+        c->scratch += conv->n_packed;
+    }
+    if (conv->has_scale) {
+        c->finish.scale = conv_padded(&c->scratch, call->in[i_in++].data, conv->products);
+        c->finish.shift = conv_padded(&c->scratch, call->in[i_in++].data, conv->products);
+    }
+    if (conv->has_residual)
+        c->residual = call->in[i_in].data;
+    c->has_finish = conv->relu || conv->has_scale || conv->has_residual;
+}
+
 /* Bring segments s0 .. s0 + n_seg - 1 of `count` positions of a sample together (a plain source: all segments). */
 void ISA(conv_gather)(panel_view *out, float *panel, const rvl_cpu_product *j, const float *src, int64_t sample,
                       int64_t p0, int64_t count, int64_t s0, int64_t n_seg);

@@ -50,15 +50,16 @@ static void weight_task(float *sums, float *panel, const rvl_cpu_product *j, con
     }
 }
 
-/* Packed sums of one panel -> dw (O, C, taps). */
-static void unpack_panel(float *dw, const float *sums, const rvl_cpu_conv *conv, const rvl_cpu_product *j,
-                         int64_t panel)
+/* Packed sums of channels c0 .. of one panel -> dw (O, C, taps): a few cache lines on either side. */
+static void unpack_block(float *dw, const float *sums, const rvl_cpu_conv *conv, const rvl_cpu_product *j,
+                         int64_t panel, int64_t c0)
 {
     const int64_t n_q = conv_panel_width(j, panel), d0 = panel * TILE_Q * VL;
+    const int64_t c1 = c0 + VL < j->n_src_channels ? c0 + VL : j->n_src_channels;
 
     sums += panel * j->n_segments * TILE_Q * VL * VL;
     for (int64_t i = 0; i < n_q * VL && d0 + i < j->n_dst_channels; i++) {
-        for (int64_t c = 0; c < j->n_src_channels; c++) {
+        for (int64_t c = c0; c < c1; c++) {
             float *to = dw + ((d0 + i) * conv->w_columns + c) * conv->n_kernel;
             for (int64_t t = 0; t < j->n_taps; t++) {
                 const int64_t k = j->is_plain ? c * j->n_taps + t : (t * j->src_blocks + c / VL) * VL + c % VL;
@@ -91,6 +92,6 @@ void ISA(conv_bwd_weight)(rvl_kernel_call *call)
                     s0, n_seg, n_panels * split / n_splits, n_panels * (split + 1) / n_splits);
     }
 #pragma omp parallel for schedule(dynamic) num_threads(j->n_threads)
-    for (int64_t panel = 0; panel < n_panels; panel++)
-        unpack_panel(call->out[0].data, sums, conv, j, panel);
+    for (int64_t i = 0; i < n_panels * j->src_blocks; i++)
+        unpack_block(call->out[0].data, sums, conv, j, i / j->src_blocks, i % j->src_blocks * VL);
 }

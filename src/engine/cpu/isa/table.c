@@ -12,6 +12,7 @@ const rvl_cpu_isa ISA(isa) = {
     .name = TEXT(RVL_ISA),
     .block = VL,
     .conv_pack = ISA(conv_pack),
+    .winograd_pack = ISA(winograd_pack),
 #define X(name) .name = ISA(name),
 #include "engine/cpu/kernels.def"
 #undef X

@@ -75,6 +75,13 @@ INLINE void tile_run(const tile_job *j, const int n_p, const int n_q, const bool
     }
 }
 
+#ifdef RVL_ROLLED_TILES
+#define TILE_FUNCTION(name, tiles, Q, IS_OUTER)                                                                        \
+    static __attribute__((noinline, unused)) void name(const tile_job *j, int n_p)                                     \
+    {                                                                                                                  \
+        tile_run(j, n_p, Q, IS_OUTER);                                                                                 \
+    }
+#else
 #define TILE(P, Q, IS_OUTER)                                                                                           \
     case P:                                                                                                            \
         tile_run(j, P, Q, IS_OUTER);                                                                                   \
@@ -93,6 +100,7 @@ INLINE void tile_run(const tile_job *j, const int n_p, const int n_q, const bool
             tiles(Q, IS_OUTER)                                                                                         \
         }                                                                                                              \
     }
+#endif
 
 TILE_FUNCTION(tile_inner_1, TILES_12, 1, false)
 TILE_FUNCTION(tile_outer_1, TILES_12, 1, true)

@@ -27,7 +27,9 @@ typedef float   vf_loose __attribute__((vector_size(VL * 4), may_alias, aligned(
 typedef int32_t vi_loose __attribute__((vector_size(VL * 4), may_alias, aligned(4)));
 typedef double  vd __attribute__((vector_size(VL * 8), may_alias));
 
-#ifdef __clang__
+#ifdef RVL_ROLLED_TILES
+#define UNROLL
+#elif defined(__clang__)
 #define UNROLL _Pragma("unroll")
 #else
 #define UNROLL _Pragma("GCC unroll 16")
