@@ -76,11 +76,13 @@ int cmd_inspect(int argc, char **argv, rvl_cli *cli)
 {
     const char   *path = NULL;
     char         *text = NULL;
-    bool          show_config = false, show_plan = false;
+    bool          show_config = false, show_plan = false, stats = false;
     rvl_error     err = {0};
     const cli_opt opts[] = {
         OPT_GROUP("inputs"),
-        OPT_ARG("THING", &path, "cohort, run, bundle, index, weight file, image, array or schema name"),
+        OPT_ARG("THING", &path, "cohort, run, bundle, index, weight file, image, DICOM file, array or schema name"),
+        OPT_FLAG("stats", 0, &stats,
+                 "statistics of the stored and of the physical values of an image, volume or array"),
         OPT_FLAG("plan", 0, &show_plan, "where time and memory of a run's step go (its plan.json)"),
         OPT_FLAG("config-of", 0, &show_config, "a run's configuration, and where each value came from"),
         OPT_END,
@@ -90,11 +92,13 @@ int cmd_inspect(int argc, char **argv, rvl_cli *cli)
         return cli->exit_code;
     if (cli_excludes(cli, show_config, "--config-of", (const char *const[]){"json", NULL}))
         return cli->exit_code;
+    if (cli_excludes(cli, stats, "--stats", (const char *const[]){"plan", "config-of", NULL}))
+        return cli->exit_code;
     if (show_config)
         return print_config(path, cli);
     if (show_plan)
         return cli_inspect_plan(cli, path);
-    if (rvl_inspect_run(&text, path, &err))
+    if (rvl_inspect_run(&text, path, stats, &err))
         return cli_fail(cli, &err);
     json_t *root = NULL;
     if (cli->json)

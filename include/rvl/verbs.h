@@ -106,9 +106,11 @@ RVL_API rvl_synth_images_opts   rvl_synth_images_opts_default(void);
 RVL_API RVL_MUST_USE rvl_status rvl_synth_images_run(rvl_synth_images_result *out, const rvl_synth_images_opts *opts,
                                                      rvl_error *err);
 
-/** What `path` is (cohort, run, bundle, index, image, schema), as JSON text, schema "rvl.inspect/1"; free with
- *  rvl_text_free (rvl/plan.h). */
-RVL_API RVL_MUST_USE rvl_status rvl_inspect_run(char **json, const char *path, rvl_error *err);
+/** What `path` is (cohort, run, bundle, index, image, DICOM file, schema), as JSON text, schema "rvl.inspect/1"; free
+ *  with rvl_text_free (rvl/plan.h). With `stats`, of an image, volume or array file: "stored" (shape, dtype, min, max,
+ *  mean, sha256 of the values as little-endian C-order bytes) and "physical" (unit, min, max, mean). No patient
+ *  identifier is in it. */
+RVL_API RVL_MUST_USE rvl_status rvl_inspect_run(char **json, const char *path, bool stats, rvl_error *err);
 
 /* ---- using ---------------------------------------------------------------------------------------------------- */
 

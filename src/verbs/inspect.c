@@ -9,9 +9,9 @@
 #include "base/str.h"
 #include "cohort/cohort.h"
 #include "engine/weight_file.h"
-#include "imaging/image_file.h"
 #include "model/model.h"
 #include "rvl/verbs.h"
+#include "verbs/inspect_parts.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -191,40 +191,6 @@ static rvl_status inspect_run(json_t *out, const char *path, rvl_error *err)
     return st;
 }
 
-static rvl_status inspect_image(json_t *out, const char *path, rvl_error *err)
-{
-    rvl_volume *v = NULL;
-    rvl_status  st = rvl_image_load(&v, path, NULL, err);
-
-    if (st)
-        return st;
-    const int64_t n = v->depth * v->height * v->width;
-    double        low = INFINITY;
-    double        high = -INFINITY;
-    double        sum = 0;
-    for (int64_t i = 0; i < n; i++) {
-        double x = rvl_volume_at(v, i);
-        low = x < low ? x : low;
-        high = x > high ? x : high;
-        sum += x;
-    }
-    json_t *stored = json_object();
-    json_t *shape = json_array();
-    if (v->depth > 1)
-        json_array_append_new(shape, json_integer(v->depth));
-    json_array_append_new(shape, json_integer(v->height));
-    json_array_append_new(shape, json_integer(v->width));
-    rvl_json_set(stored, "shape", shape);
-    rvl_json_set(stored, "dtype", json_string(rvl_voxel_text(v->type)));
-    rvl_json_set(stored, "min", rvl_json_real(low));
-    rvl_json_set(stored, "max", rvl_json_real(high));
-    rvl_json_set(stored, "mean", rvl_json_real(sum / (double)n));
-    rvl_json_set(out, "kind", json_string("image"));
-    rvl_json_set(out, "stored", stored);
-    rvl_volume_free(v);
-    return RVL_OK;
-}
-
 static rvl_status inspect_schema(json_t *out, const char *name, rvl_error *err)
 {
     rvl_schema *s = NULL;
@@ -251,14 +217,18 @@ static rvl_status inspect_schema(json_t *out, const char *name, rvl_error *err)
     return st;
 }
 
-rvl_status rvl_inspect_run(char **json, const char *path, rvl_error *err)
+rvl_status rvl_inspect_run(char **json, const char *path, bool stats, rvl_error *err)
 {
     json_t    *out = json_object();
     rvl_status st = out ? RVL_OK : rvl_fail(err, RVL_ERR_NOMEM, "out of memory");
 
     *json = NULL;
     rvl_json_set(out, "schema", json_string("rvl.inspect/1"));
-    if (!st && has_file(path, "cohort.db"))
+    if (!st && stats)
+        st = rvl_path_is_dir(path) ? rvl_fail(err, RVL_ERR_USAGE,
+                                              "'%s' is a folder: statistics are of image, volume and array files", path)
+                                   : rvl__inspect_picture(out, path, true, err);
+    else if (!st && has_file(path, "cohort.db"))
         st = inspect_cohort(out, path, err);
     else if (!st && has_file(path, "run.json"))
         st = inspect_run(out, path, err);
@@ -273,7 +243,7 @@ rvl_status rvl_inspect_run(char **json, const char *path, rvl_error *err)
     else if (!st && (rvl_str_ends(path, ".yaml") || !rvl_path_exists(path)))
         st = inspect_schema(out, path, err);
     else if (!st)
-        st = inspect_image(out, path, err);
+        st = rvl__inspect_picture(out, path, stats, err);
     if (!st)
         st = rvl_json_format(json, out, 2, err);
     json_decref(out);
