@@ -75,7 +75,7 @@ static rvl_status run_fill(run *r, const op_case *c)
 
 static rvl_status run_row(run *r, const op_case *c, rvl_dtype dtype, rvl_backend backend, rvl_error *err)
 {
-    const rvl_plan_opts opts = {.backend = backend, .debug_fill = true};
+    const rvl_plan_opts opts = {.backend = backend, .deterministic = true, .debug_fill = true};
 
     if (rvl_params_new(&r->params, 1, err) || rvl_state_new(&r->state, err) ||
         rvl_graph_new(&r->graph, r->params, r->state, dtype, err))

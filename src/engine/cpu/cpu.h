@@ -84,17 +84,24 @@ static inline int64_t rvl_cpu_pieces(int64_t n_pos)
 
 /** A matrix product C = A B, each operand plain, transposed or not, with batches. */
 typedef struct {
-    int64_t m, n, k, batch;
-    int64_t a_batch, b_batch; /* elements between batches; 0: shared */
-    bool    trans_a, trans_b;
-    bool    has_bias; /* input 2, per column */
-    int     n_threads;
+    int64_t      m, n, k, batch;
+    int64_t      a_batch, b_batch; /* elements between batches; 0: shared */
+    bool         trans_a, trans_b;
+    bool         has_bias; /* input 2, per column */
+    int          n_threads;
+    const float *packed; /* B in panels, kept with the parameter; NULL: packed in scratch at every call */
 } rvl_cpu_matmul;
+
+/** Rows of C that a task works on, terms summed in registers before C is written, and the copy of A^T that both make.
+ */
+#define RVL_CPU_MATMUL_ROWS 96
+#define RVL_CPU_MATMUL_TERMS 256
+#define RVL_CPU_TURNED_FLOATS (RVL_CPU_MATMUL_ROWS * RVL_CPU_MATMUL_TERMS)
 
 typedef struct {
     const char *name;
     int64_t     block;
-    rvl_pack_fn conv_pack, winograd_pack;
+    rvl_pack_fn conv_pack, winograd_pack, matmul_pack;
 #define X(name) rvl_kernel name;
 #include "engine/cpu/kernels.def"
 #undef X
@@ -110,6 +117,9 @@ typedef struct {
 void rvl__scalar_conv_pack(void *packed, const void *plain, const void *conv);
 void rvl__avx2_conv_pack(void *packed, const void *plain, const void *conv);
 void rvl__avx512_conv_pack(void *packed, const void *plain, const void *conv);
+void rvl__scalar_matmul_pack(void *packed, const void *plain, const void *matmul);
+void rvl__avx2_matmul_pack(void *packed, const void *plain, const void *matmul);
+void rvl__avx512_matmul_pack(void *packed, const void *plain, const void *matmul);
 void rvl__scalar_winograd_pack(void *packed, const void *plain, const void *conv);
 void rvl__avx2_winograd_pack(void *packed, const void *plain, const void *conv);
 void rvl__avx512_winograd_pack(void *packed, const void *plain, const void *conv);

@@ -185,42 +185,69 @@ static rvl_status lower_binary(rvl_cpu_lowering *l, const rvl_node *n, rvl_error
     return RVL_OK;
 }
 
+static rvl_cpu_matmul matmul_of(const rvl_cpu_lowering *l, const rvl_node *product, bool has_bias)
+{
+    const rvl_node       *a = product->in[0], *b = product->in[1];
+    const rvl_matmul_attr attr = product->attr.matmul;
+    rvl_cpu_matmul        m = {.m = product->shape[product->n_dims - 2],
+                               .n = product->shape[product->n_dims - 1],
+                               .k = a->shape[a->n_dims - (attr.trans_a ? 2 : 1)],
+                               .trans_a = attr.trans_a,
+                               .trans_b = attr.trans_b,
+                               .has_bias = has_bias,
+                               .n_threads = l->n_threads};
+
+    m.batch = product->count / (m.m * m.n);
+    m.a_batch = a->n_dims > 2 || m.batch == 1 ? m.m * m.k : 0;
+    m.b_batch = b->n_dims > 2 ? m.k * m.n : 0;
+    if (!m.trans_a && !m.b_batch && m.a_batch) { /* one product over all rows */
+        m.m *= m.batch;
+        m.batch = 1;
+    }
+    return m;
+}
+
+/** Panels of B: in a plan that does not train, those of a weight are kept with it; else they are scratch. */
+static rvl_status matmul_panels(rvl_cpu_lowering *l, rvl_plan_step *s, rvl_cpu_matmul *m, const rvl_node *b,
+                                rvl_error *err)
+{
+    const int64_t   width = RVL_CPU_PANEL(l->isa->block) * l->isa->block;
+    const size_t    n_bytes = (size_t)((m->n + width - 1) / width * width * m->k) * sizeof(float);
+    const uint64_t  key[4] = {(uint64_t)(uintptr_t)l->isa->matmul_pack, m->trans_b, 0, 0};
+    rvl_param_pack *pack;
+
+    s->scratch_bytes = m->trans_a ? (size_t)(l->n_threads * RVL_CPU_TURNED_FLOATS) * sizeof(float) : 0;
+    if (l->plan->graph->has_backward || b->kind != RVL_NODE_WEIGHT || m->b_batch) {
+        s->scratch_bytes += (size_t)(m->b_batch ? m->batch : 1) * n_bytes;
+        return RVL_OK;
+    }
+    rvl_status st = rvl__param_pack(&pack, b->param, key, n_bytes, err);
+    if (st)
+        return st;
+    m->packed = pack->data;
+    l->plan->packings[l->plan->n_packings++] =
+        (rvl_plan_packing){pack, l->isa->matmul_pack, m, l->plan->value_of[b->id]};
+    return RVL_OK;
+}
+
 static rvl_status lower_matmul(rvl_cpu_lowering *l, const rvl_node *n, const rvl_node *product, rvl_error *err)
 {
-    const rvl_node       *a = product->in[0], *b = product->in[1], *bias = l->fusion[n->id].bias;
-    const rvl_matmul_attr attr = product->attr.matmul;
-    rvl_cpu_matmul       *m = rvl__cpu_prepared(l, sizeof *m);
-    int                   in[3];
-    rvl_plan_step        *s;
-    rvl_status            st;
+    const rvl_node *bias = l->fusion[n->id].bias;
+    rvl_cpu_matmul *m = rvl__cpu_prepared(l, sizeof *m);
+    const int       in[3] = {rvl__cpu_value(l, product->in[0], RVL_LAYOUT_PLAIN),
+                             rvl__cpu_value(l, product->in[1], RVL_LAYOUT_PLAIN),
+                       bias ? rvl__cpu_value(l, bias, RVL_LAYOUT_PLAIN) : -1};
+    rvl_plan_step  *s;
+    rvl_status      st;
 
     if (!m)
         return out_of_memory(err);
-    *m = (rvl_cpu_matmul){.m = product->shape[product->n_dims - 2],
-                          .n = product->shape[product->n_dims - 1],
-                          .k = a->shape[a->n_dims - (attr.trans_a ? 2 : 1)],
-                          .trans_a = attr.trans_a,
-                          .trans_b = attr.trans_b,
-                          .has_bias = bias != NULL,
-                          .n_threads = l->n_threads};
-    m->batch = product->count / (m->m * m->n);
-    m->a_batch = a->n_dims > 2 || m->batch == 1 ? m->m * m->k : 0;
-    m->b_batch = b->n_dims > 2 ? m->k * m->n : 0;
-    if (!m->trans_a && !m->b_batch && m->a_batch) { /* one product over all rows */
-        m->m *= m->batch;
-        m->batch = 1;
-    }
-    in[0] = rvl__cpu_value(l, a, RVL_LAYOUT_PLAIN);
-    in[1] = rvl__cpu_value(l, b, RVL_LAYOUT_PLAIN);
-    in[2] = bias ? rvl__cpu_value(l, bias, RVL_LAYOUT_PLAIN) : -1;
+    *m = matmul_of(l, product, bias != NULL);
     st = rvl__cpu_step(&s, l, n, "matmul", l->isa->matmul, bias ? 3 : 2, in, RVL_LAYOUT_PLAIN, err);
     if (st)
         return st;
-    const int64_t panel = RVL_CPU_PANEL(l->isa->block) * l->isa->block;
     s->prepared = m;
-    s->scratch_bytes =
-        (size_t)((m->b_batch ? m->batch : 1) * ((m->n + panel - 1) / panel) * panel * m->k) * sizeof(float);
-    return RVL_OK;
+    return matmul_panels(l, s, m, product->in[1], err);
 }
 
 static size_t norm_scratch(const rvl_cpu_lowering *l, const rvl_node *x, int64_t n_groups)

@@ -13,6 +13,7 @@ const rvl_cpu_isa ISA(isa) = {
     .block = VL,
     .conv_pack = ISA(conv_pack),
     .winograd_pack = ISA(winograd_pack),
+    .matmul_pack = ISA(matmul_pack),
 #define X(name) .name = ISA(name),
 #include "engine/cpu/kernels.def"
 #undef X
