@@ -106,6 +106,7 @@ static void open_bench(bench *b)
                                              .beta2 = 0.999,
                                              .eps = 1e-8,
                                              .n_groups = 1,
+                                             .no_sum = true,
                                              .groups = {{.lr_scale = 1, .weight_decay = 0.01}}},
                             &err),
               &err);

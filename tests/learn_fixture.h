@@ -88,7 +88,9 @@ static inline void bed_open(bed *b, const char *folder, bool clip)
         b->m->text.vocab_size = rvl_tokenizer_count(b->m->tokenizer);
     }
     OK(rvl_model_materialize(b->m, &err));
-    OK(rvl_adamw_new(&b->o, b->m->params, (rvl_adamw_opts){0.9, 0.98, 1e-8, 1, {{1, 0.05, NULL}}}, &err));
+    OK(rvl_adamw_new(
+        &b->o, b->m->params,
+        (rvl_adamw_opts){.beta1 = 0.9, .beta2 = 0.98, .eps = 1e-8, .n_groups = 1, .groups = {{1, 0.05, NULL}}}, &err));
     OK(rvl_loader_new(
         &b->loader, b->cohort, &b->list,
         (rvl_loader_opts){.batch_size = BATCH, .images_per_study = 1, .shuffle = true, .drop_last = true, .seed = 1},

@@ -16,9 +16,10 @@ typedef struct {
     rvl_param   *param;
     int          group;
     int64_t      count;
-    char        *output;       /* "grad:<name>", what plans call its gradient */
-    float       *m, *v, *grad; /* one block of memory: m */
-    const float *given;        /* the gradient in the plan that is being accumulated; NULL: it has none */
+    char        *output;      /* "grad:<name>", what plans call its gradient */
+    float       *m, *v, *sum; /* one block of memory: m; sum NULL with no_sum */
+    const float *given;       /* the gradient in the plan that is being accumulated; NULL: it has none */
+    const float *grad;        /* of the step: the sum, or the given one; NULL: zero */
 } slot;
 
 typedef struct {
@@ -41,9 +42,10 @@ static bool is_learned(rvl_param *p)
     return rvl_param_is_used(p) && rvl_param_trainable(p) && rvl_tensor_dtype(rvl_param_tensor(p)) == RVL_DTYPE_F32;
 }
 
-static rvl_status slot_init(slot *s, rvl_param *p, int n_groups, rvl_error *err)
+static rvl_status slot_init(slot *s, rvl_param *p, const rvl_adamw_opts *opts, rvl_error *err)
 {
-    rvl_str output = {0};
+    const int n_groups = opts->n_groups;
+    rvl_str   output = {0};
 
     if (rvl_param_group(p) < 0 || rvl_param_group(p) >= n_groups)
         return rvl_fail(err, RVL_ERR_USAGE, "'%s' is of group %d, but the optimizer has %d", rvl_param_name(p),
@@ -53,11 +55,11 @@ static rvl_status slot_init(slot *s, rvl_param *p, int n_groups, rvl_error *err)
     s->group = rvl_param_group(p);
     s->count = rvl_tensor_count(rvl_param_tensor(p));
     s->output = rvl_str_take(&output);
-    s->m = rvl_alloc_array((size_t)s->count, 3 * sizeof(float));
+    s->m = rvl_alloc_array((size_t)s->count, (opts->no_sum ? 2 : 3) * sizeof(float));
     if (!s->m || !s->output)
         return rvl_fail(err, RVL_ERR_NOMEM, "out of memory for the optimizer state of '%s'", rvl_param_name(p));
     s->v = s->m + s->count;
-    s->grad = s->v + s->count;
+    s->grad = s->sum = opts->no_sum ? NULL : s->v + s->count;
     return RVL_OK;
 }
 
@@ -95,7 +97,7 @@ rvl_status rvl_adamw_new(rvl_adamw **out, rvl_params *params, rvl_adamw_opts opt
         o->opts = opts;
     for (int i = 0; !st && i < n; i++)
         if (is_learned(rvl_params_at(params, i)))
-            st = slot_init(&o->slots[o->n_slots++], rvl_params_at(params, i), opts.n_groups, err);
+            st = slot_init(&o->slots[o->n_slots++], rvl_params_at(params, i), &opts, err);
     if (!st && o->n_slots == 0)
         st = rvl_fail(err, RVL_ERR_STATE, "nothing to train: every weight is frozen or unused");
     if (!st)
@@ -124,10 +126,14 @@ void rvl_adamw_free(rvl_adamw *o)
 
 void rvl_adamw_zero_grad(rvl_adamw *o)
 {
+    for (int i = 0; i < o->n_slots && o->opts.no_sum; i++)
+        o->slots[i].grad = NULL;
+    if (o->opts.no_sum)
+        return;
 #pragma omp parallel for schedule(static)
     for (int i = 0; i < o->n_blocks; i++) {
         const block b = o->blocks[i];
-        memset(o->slots[b.i_slot].grad + b.first, 0, (size_t)(b.end - b.first) * sizeof(float));
+        memset(o->slots[b.i_slot].sum + b.first, 0, (size_t)(b.end - b.first) * sizeof(float));
     }
 }
 
@@ -136,12 +142,16 @@ void rvl_adamw_accumulate(rvl_adamw *o, const rvl_plan *plan)
     for (int i = 0; i < o->n_slots; i++) {
         const rvl_tensor *t = rvl_plan_output(plan, o->slots[i].output);
         o->slots[i].given = t ? rvl_tensor_const_data(t) : NULL;
+        if (o->opts.no_sum)
+            o->slots[i].grad = o->slots[i].given;
     }
+    if (o->opts.no_sum)
+        return;
 #pragma omp parallel for schedule(static)
     for (int i = 0; i < o->n_blocks; i++) {
         const block  b = o->blocks[i];
         const float *given = o->slots[b.i_slot].given;
-        float       *grad = o->slots[b.i_slot].grad;
+        float       *grad = o->slots[b.i_slot].sum;
         if (!given)
             continue;
         for (int64_t j = b.first; j < b.end; j++)
@@ -158,7 +168,7 @@ double rvl_adamw_grad_norm(const rvl_adamw *o)
         const block  b = o->blocks[i];
         const float *grad = o->slots[b.i_slot].grad;
         double       sum = 0;
-        for (int64_t j = b.first; j < b.end; j++)
+        for (int64_t j = b.first; grad && j < b.end; j++)
             sum += (double)grad[j] * grad[j];
         o->sums[i] = sum;
     }
@@ -175,7 +185,7 @@ const char *rvl_adamw_nonfinite(const rvl_adamw *o)
     for (int i = 0; i < o->n_blocks; i++) {
         const block  b = o->blocks[i];
         const float *grad = o->slots[b.i_slot].grad;
-        for (int64_t j = b.first; b.i_slot < first && j < b.end; j++)
+        for (int64_t j = b.first; grad && b.i_slot < first && j < b.end; j++)
             if (!isfinite(grad[j]))
                 first = b.i_slot;
     }
@@ -208,13 +218,14 @@ static factors group_factors(const rvl_adamw *o, const rvl_adamw_group *group, d
 /* The decay is subtracted as a product, not as a factor 1 - decay, which f32 would round to a few digits. */
 static void block_step(float *restrict w, slot *s, const block *b, const factors *f)
 {
-    const float *restrict grad = s->grad;
+    static const float zeros[BLOCK];
+    const float *restrict grad = s->grad ? s->grad + b->first : zeros;
     float *restrict m = s->m;
     float *restrict v = s->v;
     const factors k = *f;
 
     for (int64_t j = b->first; j < b->end; j++) {
-        const float g = grad[j] * k.scale;
+        const float g = grad[j - b->first] * k.scale;
         m[j] = k.keep_m * m[j] + k.add_m * g;
         v[j] = k.keep_v * v[j] + k.add_v * g * g;
         w[j] -= k.decay * w[j] + k.step * m[j] / (sqrtf(v[j]) * k.root + k.eps);
@@ -258,7 +269,7 @@ size_t rvl_adamw_bytes(const rvl_adamw *o)
 {
     size_t n = 0;
     for (int i = 0; i < o->n_slots; i++)
-        n += (size_t)o->slots[i].count * 3 * sizeof(float);
+        n += (size_t)o->slots[i].count * (o->opts.no_sum ? 2 : 3) * sizeof(float);
     return n;
 }
 

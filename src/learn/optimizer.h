@@ -23,6 +23,7 @@ typedef struct {
     double          beta1, beta2, eps;
     int             n_groups; /* 1..RVL_ADAMW_MAX_GROUPS */
     rvl_adamw_group groups[RVL_ADAMW_MAX_GROUPS];
+    bool            no_sum; /* a step is one accumulate: gradients are read where the plan has them */
 } rvl_adamw_opts;
 
 typedef struct rvl_adamw rvl_adamw;
@@ -31,7 +32,8 @@ typedef struct rvl_adamw rvl_adamw;
 RVL_MUST_USE rvl_status  rvl_adamw_new(rvl_adamw **out, rvl_params *params, rvl_adamw_opts opts, rvl_error *err);
 void                     rvl_adamw_free(rvl_adamw *o);
 void                     rvl_adamw_zero_grad(rvl_adamw *o);
-/** Add the outputs "grad:<name>" of a plan that was just run; a weight without one is left alone. */
+/** Add the outputs "grad:<name>" of a plan that was just run; a weight without one is left alone. With no_sum they
+ *  take the place of what was there, and the plan must neither run nor be freed before the step. */
 void                     rvl_adamw_accumulate(rvl_adamw *o, const rvl_plan *plan);
 /** L2 norm of all gradients together; not finite if one is not. */
 double                   rvl_adamw_grad_norm(const rvl_adamw *o);
@@ -46,6 +48,6 @@ RVL_MUST_USE rvl_status rvl_adamw_load(rvl_adamw *o, const char *path, rvl_error
 /** Group i (0..n_groups-1) if it has weights to train, else NULL. */
 const rvl_adamw_group  *rvl_adamw_used_group(const rvl_adamw *o, int i);
 int                     rvl_adamw_n_groups(const rvl_adamw *o);
-size_t                  rvl_adamw_bytes(const rvl_adamw *o); /* moments and gradients */
+size_t                  rvl_adamw_bytes(const rvl_adamw *o); /* moments and summed gradients */
 
 #endif /* RVL_LEARN_OPTIMIZER_H */

@@ -226,7 +226,11 @@ rvl_status rvl__training_open_run(rvl_training *t, const rvl_train_opts *opts, c
 
 rvl_status rvl__training_prepare(rvl_training *t, const rvl_train_opts *opts, rvl_error *err)
 {
-    rvl_adamw_opts  adamw = {.beta1 = opts->beta1, .beta2 = opts->beta2, .eps = 1e-8, .n_groups = RVL_N_GROUPS};
+    rvl_adamw_opts  adamw = {.beta1 = opts->beta1,
+                             .beta2 = opts->beta2,
+                             .eps = 1e-8,
+                             .n_groups = RVL_N_GROUPS,
+                             .no_sum = t->micro == t->batch};
     rvl_loader_opts loader = {.batch_size = (int)t->batch,
                               .images_per_study = 1,
                               .shuffle = true,

@@ -63,13 +63,17 @@ static void ten_steps(const char *name, rvl_adamw_opts opts)
 static void ten_adamw_steps__match_torch(void **state)
 {
     (void)state;
-    ten_steps("adamw", (rvl_adamw_opts){0.9, 0.98, 1e-8, 1, {{1, 0.05, NULL}}});
+    ten_steps("adamw",
+              (rvl_adamw_opts){.beta1 = 0.9, .beta2 = 0.98, .eps = 1e-8, .n_groups = 1, .groups = {{1, 0.05, NULL}}});
 }
 
 static void groups__have_their_own_rate_and_decay(void **state)
 {
     (void)state;
-    ten_steps("adamw_groups", (rvl_adamw_opts){0.9, 0.98, 1e-8, 2, {{1, 0.05, NULL}, {0.2, 4, NULL}}});
+    ten_steps(
+        "adamw_groups",
+        (rvl_adamw_opts){
+            .beta1 = 0.9, .beta2 = 0.98, .eps = 1e-8, .n_groups = 2, .groups = {{1, 0.05, NULL}, {0.2, 4, NULL}}});
 }
 
 int main(void)

@@ -65,7 +65,8 @@ static float *values(bed *b, const char *name)
     return rvl_tensor_data(rvl_param_tensor(rvl_params_find(b->params, name)));
 }
 
-static const rvl_adamw_opts one_group = {0.9, 0.98, 1e-8, 1, {{1, 0.05, NULL}}};
+static const rvl_adamw_opts one_group = {
+    .beta1 = 0.9, .beta2 = 0.98, .eps = 1e-8, .n_groups = 1, .groups = {{1, 0.05, NULL}}};
 
 static void three_steps(bed *b, double *norm)
 {
@@ -95,6 +96,28 @@ static void step__gives_the_same_bytes_with_any_number_of_threads(void **state)
     assert_true(norm[0] == norm[1]);
     assert_memory_equal(values(&a, "large"), values(&b, "large"), ROWS * COLUMNS * sizeof(float));
     assert_memory_equal(values(&a, "small"), values(&b, "small"), 5 * sizeof(float));
+    bed_close(&a);
+    bed_close(&b);
+}
+
+static void no_sum__gives_the_same_bytes_with_less_memory(void **state)
+{
+    rvl_adamw_opts opts = one_group;
+    bed            a, b;
+    double         norm[2];
+
+    (void)state;
+    opts.no_sum = true;
+    bed_open(&a, one_group);
+    bed_open(&b, opts);
+    assert_true(3 * rvl_adamw_bytes(b.o) == 2 * rvl_adamw_bytes(a.o));
+    three_steps(&a, &norm[0]);
+    three_steps(&b, &norm[1]);
+    assert_true(norm[0] == norm[1]);
+    assert_memory_equal(values(&a, "large"), values(&b, "large"), ROWS * COLUMNS * sizeof(float));
+    assert_memory_equal(values(&a, "small"), values(&b, "small"), 5 * sizeof(float));
+    rvl_adamw_zero_grad(b.o);
+    assert_true(rvl_adamw_grad_norm(b.o) == 0);
     bed_close(&a);
     bed_close(&b);
 }
@@ -165,7 +188,8 @@ static void first_step__moves_by_the_rate_of_the_group(void **state)
     bed            b;
     rvl_adamw     *o = NULL;
     rvl_error      why = {0};
-    rvl_adamw_opts two = {0.9, 0.98, 1e-8, 2, {{1, 0, NULL}, {0.25, 0, NULL}}};
+    rvl_adamw_opts two = {
+        .beta1 = 0.9, .beta2 = 0.98, .eps = 1e-8, .n_groups = 2, .groups = {{1, 0, NULL}, {0.25, 0, NULL}}};
 
     (void)state;
     bed_open(&b, two);
@@ -189,6 +213,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(step__gives_the_same_bytes_with_any_number_of_threads),
+        cmocka_unit_test(no_sum__gives_the_same_bytes_with_less_memory),
         cmocka_unit_test(step__allocates_nothing),
         cmocka_unit_test(accumulate__adds_and_the_norm_is_of_all_weights),
         cmocka_unit_test(frozen_weights__stay_and_take_no_memory),

@@ -33,7 +33,11 @@ static trainee trainee_new(int width)
                            .in_channels = 1,
                            .resnet = {.width = width, .blocks = {1, 0, 0, 0}, .stem_kernel = 3, .stem_stride = 2}};
     ok(rvl_model_materialize(t.m, &err), &err);
-    ok(rvl_adamw_new(&t.o, t.m->params, (rvl_adamw_opts){0.9, 0.98, 1e-8, 1, {{1, 0.05, NULL}}}, &err), &err);
+    ok(rvl_adamw_new(
+           &t.o, t.m->params,
+           (rvl_adamw_opts){.beta1 = 0.9, .beta2 = 0.98, .eps = 1e-8, .n_groups = 1, .groups = {{1, 0.05, NULL}}},
+           &err),
+       &err);
     return t;
 }
 
@@ -328,7 +332,11 @@ static void optimizer__goes_on_from_its_file_bit_for_bit(void **state)
             continue;
         ok(rvl_adamw_save(b.o, path, &err), &err); /* b goes on with what it finds in the file */
         rvl_adamw_free(b.o);
-        ok(rvl_adamw_new(&b.o, b.m->params, (rvl_adamw_opts){0.9, 0.98, 1e-8, 1, {{1, 0.05, NULL}}}, &err), &err);
+        ok(rvl_adamw_new(
+               &b.o, b.m->params,
+               (rvl_adamw_opts){.beta1 = 0.9, .beta2 = 0.98, .eps = 1e-8, .n_groups = 1, .groups = {{1, 0.05, NULL}}},
+               &err),
+           &err);
         ok(rvl_adamw_load(b.o, path, &err), &err);
     }
     for (int i = 0; i < rvl_params_count(a.m->params); i++) {
@@ -351,8 +359,12 @@ static void optimizer__refuses_a_model_without_a_weight_to_train(void **state)
     (void)state;
     for (int i = 0; i < rvl_params_count(t.m->params); i++)
         rvl_param_set_trainable(rvl_params_at(t.m->params, i), false);
-    assert_int_equal(rvl_adamw_new(&o, t.m->params, (rvl_adamw_opts){0.9, 0.98, 1e-8, 1, {{1, 0.05, NULL}}}, &err),
-                     RVL_ERR_STATE);
+    assert_int_equal(
+        rvl_adamw_new(
+            &o, t.m->params,
+            (rvl_adamw_opts){.beta1 = 0.9, .beta2 = 0.98, .eps = 1e-8, .n_groups = 1, .groups = {{1, 0.05, NULL}}},
+            &err),
+        RVL_ERR_STATE);
     assert_non_null(strstr(err.text, "nothing to train"));
     trainee_free(t);
 }
