@@ -22,7 +22,7 @@ static const char schema_sql[] =
     "CREATE TABLE IF NOT EXISTS images(i_image INTEGER PRIMARY KEY, i_series INTEGER NOT NULL REFERENCES series,"
     " i_study INTEGER NOT NULL REFERENCES studies, path TEXT NOT NULL UNIQUE, table_row INTEGER NOT NULL,"
     " view TEXT NOT NULL, pack_row INTEGER NOT NULL UNIQUE, pixel_hash INTEGER NOT NULL,"
-    " is_flat INTEGER NOT NULL) STRICT;"
+    " is_flat INTEGER NOT NULL, laterality TEXT NOT NULL DEFAULT '') STRICT;"
     "CREATE INDEX IF NOT EXISTS images_study ON images(i_study);"
     "CREATE TABLE IF NOT EXISTS reports(i_study INTEGER NOT NULL REFERENCES studies, section TEXT NOT NULL,"
     " text TEXT NOT NULL, PRIMARY KEY(i_study, section)) STRICT;"

@@ -17,7 +17,7 @@
     X(PATIENT, "itt", "INSERT INTO patients VALUES (?,?,?)")                                                           \
     X(STUDY, "iitd", "INSERT INTO studies VALUES (?,?,?,?)")                                                           \
     X(SERIES, "iitt", "INSERT INTO series VALUES (?,?,?,?)")                                                           \
-    X(IMAGE, "iiititiii", "INSERT INTO images VALUES (?,?,?,?,?,?,?,?,?)")                                             \
+    X(IMAGE, "iiititiiit", "INSERT INTO images VALUES (?,?,?,?,?,?,?,?,?,?)")                                          \
     X(REPORT, "itt", "INSERT INTO reports VALUES (?,?,?)")                                                             \
     X(TEXT, "ii", "INSERT INTO texts VALUES (?,?)")                                                                    \
     X(LABEL, "itit", "INSERT INTO labels VALUES (?,?,?,?)")                                                            \

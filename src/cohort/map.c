@@ -212,8 +212,10 @@ static rvl_status map_read_window(rvl__map *map, const rvl_yaml *node, rvl_error
         map->spec.window = RVL_WINDOW_FIXED;
     else if (!st && window && strcmp(window, "range") == 0)
         map->spec.window = RVL_WINDOW_RANGE, map->spec.window_a = 0, map->spec.window_b = 0;
+    else if (!st && window && strcmp(window, "voi") == 0)
+        map->spec.window = RVL_WINDOW_VOI, map->spec.window_a = 0, map->spec.window_b = 0;
     else if (!st && window)
-        return rvl_fail(err, RVL_ERR_FORMAT, "%s:%d: window '%s' is none of robust, fixed, range", node->file,
+        return rvl_fail(err, RVL_ERR_FORMAT, "%s:%d: window '%s' is none of robust, fixed, range, voi", node->file,
                         node->line, window);
     low = map->spec.window_a;
     high = map->spec.window_b;
@@ -224,10 +226,10 @@ static rvl_status map_read_window(rvl__map *map, const rvl_yaml *node, rvl_error
     if (st)
         return st;
     bool has_limits = rvl_yaml_get(node, "window_low") || rvl_yaml_get(node, "window_high");
-    if (map->spec.window == RVL_WINDOW_RANGE && has_limits)
+    if (map->spec.window >= RVL_WINDOW_RANGE && has_limits)
         return rvl_fail(err, RVL_ERR_FORMAT, "%s:%d: window 'range' takes no window_low and window_high", node->file,
                         node->line);
-    if (map->spec.window != RVL_WINDOW_RANGE && !(low < high))
+    if (map->spec.window < RVL_WINDOW_RANGE && !(low < high))
         return rvl_fail(err, RVL_ERR_FORMAT, "%s:%d: window_low must be below window_high", node->file, node->line);
     if (map->spec.window == RVL_WINDOW_ROBUST && (low < 0 || high > 100))
         return rvl_fail(err, RVL_ERR_FORMAT, "%s:%d: the robust window is given in percentiles, 0 to 100", node->file,

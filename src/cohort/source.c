@@ -316,7 +316,7 @@ static rvl_status file_image(rvl_volume **out, const rvl__source *s, int64_t i_r
         st = rvl_fail(err, st, "cannot read image '%s': %s", name,
                       st == RVL_ERR_NOT_FOUND ? "no such file" : rvl_status_text(st));
     else
-        st = rvl_image_parse(out, bytes, n_bytes, name, NULL, err);
+        st = rvl_image_parse_voi(out, bytes, n_bytes, name, s->map->spec.window == RVL_WINDOW_VOI, NULL, err);
     rvl_free(bytes);
     rvl_free(path);
     return st;
@@ -330,8 +330,12 @@ rvl_status rvl__source_image(rvl_volume **out, const rvl__source *s, int64_t i_r
     st = s->csv ? file_image(out, s, i_row, err) : array_image(out, s, i_row, err);
     if (st)
         return st;
-    (*out)->modality = s->map->spec.modality;
-    (*out)->view = rvl_view_parse(rvl__source_cell(s, i_row, RVL__COLUMN_VIEW));
-    memcpy((*out)->body_part, s->map->spec.body_part, sizeof(*out)->body_part);
+    rvl_view view = rvl_view_parse(rvl__source_cell(s, i_row, RVL__COLUMN_VIEW));
+    if (view != RVL_VIEW_UNKNOWN) /* the table's word counts; a DICOM file's own where it has none */
+        (*out)->view = view;
+    if ((*out)->modality == RVL_MODALITY_UNKNOWN && !(*out)->body_part[0]) /* a radiograph of a hand stays one */
+        (*out)->modality = s->map->spec.modality;
+    if ((*out)->modality == s->map->spec.modality)
+        memcpy((*out)->body_part, s->map->spec.body_part, sizeof(*out)->body_part);
     return RVL_OK;
 }

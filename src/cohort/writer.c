@@ -174,6 +174,8 @@ static rvl_status write_image(rvl__writer *w, int64_t i_row, rvl_error *err)
 
     if (!st)
         st = rvl_preprocess_codes(w->codes, &w->spec, volume, false, &is_flat, &why);
+    const rvl_view view = volume ? volume->view : row->view;
+    const char     laterality[2] = {volume ? volume->laterality : '\0', '\0'};
     rvl_volume_free(volume);
     if (st == RVL_ERR_NOMEM)
         return rvl_fail(err, st, "%s", why.text);
@@ -186,8 +188,8 @@ static rvl_status write_image(rvl__writer *w, int64_t i_row, rvl_error *err)
     if (st)
         return st;
     return rvl__catalogue_put(w->db, err, RVL__PUT_IMAGE, pack_row, row->i_study, row->i_study,
-                              rvl__source_cell(w->source, i_row, RVL__COLUMN_IMAGE), i_row, rvl_view_text(row->view),
-                              pack_row, (int64_t)checksum, (int64_t)is_flat);
+                              rvl__source_cell(w->source, i_row, RVL__COLUMN_IMAGE), i_row, rvl_view_text(view),
+                              pack_row, (int64_t)checksum, (int64_t)is_flat, laterality);
 }
 
 static rvl_status write_batch(rvl__writer *w, int64_t end, rvl_error *err)

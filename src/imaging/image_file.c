@@ -4,6 +4,7 @@
  * Finds out what a file is from its first bytes and calls the reader; names what it cannot read.
  */
 #include "imaging/image_file.h"
+#include "imaging/dicom.h"
 #include "imaging/npy.h"
 #include "imaging/raster.h"
 #include "base/alloc.h"
@@ -12,7 +13,7 @@
 #include <math.h>
 #include <string.h>
 
-typedef enum { KIND_PNG, KIND_JPEG, KIND_NPY, KIND_OTHER } file_kind;
+typedef enum { KIND_PNG, KIND_JPEG, KIND_NPY, KIND_DICOM, KIND_OTHER } file_kind;
 
 typedef struct {
     size_t      offset;
@@ -44,7 +45,7 @@ static const file_magic magics[] = {
     {0, 8, "\0\0\0\x0cjP  ", KIND_OTHER, "a JPEG 2000 file", HINT_CONVERT},
     {0, 4, "\xff\x4f\xff\x51", KIND_OTHER, "a JPEG 2000 codestream", HINT_CONVERT},
     {4, 4, "ftyp", KIND_OTHER, "an HEIF, AVIF or MP4 file", HINT_CONVERT},
-    {128, 4, "DICM", KIND_OTHER, "a DICOM file", "convert it to 16-bit PNG first, with its window applied"},
+    {128, 4, "DICM", KIND_DICOM, "DICOM", ""},
     {344, 4, "n+1\0", KIND_OTHER, "a NIfTI file", "save the voxels as .npy first"},
     {0, 2, "\x1f\x8b", KIND_OTHER, "a gzip file", "unpack it first"},
     {0, 4, "PK\x03\x04", KIND_OTHER, "a ZIP or npz archive", "save one array as .npy"},
@@ -77,7 +78,7 @@ static rvl_status refuse(rvl_span file, const file_magic *magic, const char *nam
         first[3 * i + 2] = digits[file.ptr[i] & 15];
     }
     return rvl_fail(err, RVL_ERR_UNSUPPORTED,
-                    "cannot read image '%s': neither PNG, JPEG nor npy, it begins with bytes%s", name, first);
+                    "cannot read image '%s': neither PNG, JPEG, npy nor DICOM, it begins with bytes%s", name, first);
 }
 
 rvl_status rvl__raster_check_size(int64_t depth, int64_t height, int64_t width, const char *name,
@@ -183,8 +184,41 @@ static rvl_status npy_decode(rvl_volume **out, rvl_span file, const char *name, 
     return status;
 }
 
-rvl_status rvl_image_parse(rvl_volume **out, const void *bytes, size_t n_bytes, const char *name,
-                           const rvl_limits *limits, rvl_error *err)
+/* Modalities whose files may be looked at as one picture; "" and those that say little are left to the caller. */
+static bool is_picture_modality(const char *modality)
+{
+    static const char *const texts[] = {"", "CR", "DX", "RG", "MG", "CT", "OT", "SC", "XC"};
+
+    for (size_t i = 0; i < RVL_ARRAY_LEN(texts); i++)
+        if (strcmp(modality, texts[i]) == 0)
+            return true;
+    return false;
+}
+
+static rvl_status dicom_decode(rvl_volume **out, rvl_span file, const char *name, bool voi, const rvl_limits *limits,
+                               rvl_error *err)
+{
+    rvl_dicom *d = NULL;
+    rvl_status status = rvl_dicom_parse(&d, file.ptr, file.n_bytes, name, limits, err);
+
+    if (status)
+        return status;
+    const rvl_dicom_header *h = rvl_dicom_get_header(d);
+    if (!is_picture_modality(h->modality))
+        status = rvl_fail(err, RVL_ERR_UNSUPPORTED,
+                          "cannot read image '%s': a DICOM file of modality '%s' is neither radiograph, mammogram nor "
+                          "CT slice",
+                          name, h->modality);
+    else if (strcmp(h->modality, "CT") == 0)
+        status = rvl_dicom_physical(out, d, err);
+    else
+        status = rvl_dicom_picture(out, d, voi ? RVL_DICOM_VOI_FILE : RVL_DICOM_VOI_NONE, err);
+    rvl_dicom_close(d);
+    return status;
+}
+
+rvl_status rvl_image_parse_voi(rvl_volume **out, const void *bytes, size_t n_bytes, const char *name, bool voi,
+                               const rvl_limits *limits, rvl_error *err)
 {
     rvl_limits l = rvl__limits_fill(limits);
     rvl_span   file = {.ptr = bytes, .n_bytes = n_bytes};
@@ -203,13 +237,28 @@ rvl_status rvl_image_parse(rvl_volume **out, const void *bytes, size_t n_bytes, 
         return rvl__jpeg_decode(out, file, name, &l, err);
     case KIND_NPY:
         return npy_decode(out, file, name, &l, err);
+    case KIND_DICOM:
+        return dicom_decode(out, file, name, voi, &l, err);
     case KIND_OTHER:
         break;
     }
+    if (!magic && rvl_dicom_is(bytes, n_bytes)) /* without preamble */
+        return dicom_decode(out, file, name, voi, &l, err);
     return refuse(file, magic, name, err);
 }
 
+rvl_status rvl_image_parse(rvl_volume **out, const void *bytes, size_t n_bytes, const char *name,
+                           const rvl_limits *limits, rvl_error *err)
+{
+    return rvl_image_parse_voi(out, bytes, n_bytes, name, false, limits, err);
+}
+
 rvl_status rvl_image_load(rvl_volume **out, const char *path, const rvl_limits *limits, rvl_error *err)
+{
+    return rvl_image_load_voi(out, path, false, limits, err);
+}
+
+rvl_status rvl_image_load_voi(rvl_volume **out, const char *path, bool voi, const rvl_limits *limits, rvl_error *err)
 {
     rvl_limits l = rvl__limits_fill(limits);
     char      *bytes = NULL;
@@ -219,7 +268,7 @@ rvl_status rvl_image_load(rvl_volume **out, const char *path, const rvl_limits *
     rvl_status status = rvl_file_read(&bytes, &n_bytes, path, l.max_file_bytes, err);
     if (status)
         return status;
-    status = rvl_image_parse(out, bytes, n_bytes, path, &l, err);
+    status = rvl_image_parse_voi(out, bytes, n_bytes, path, voi, &l, err);
     rvl_free(bytes);
     return status;
 }

@@ -153,6 +153,7 @@ static rvl_status find_window(double *low, double *high, const rvl_preprocess *s
         *high = spec->window_b;
         return RVL_OK;
     case RVL_WINDOW_RANGE:
+    case RVL_WINDOW_VOI:
         *low = v->type == RVL_VOXEL_I16 ? -32768 : 0;
         *high = v->type == RVL_VOXEL_U8 ? 255 : v->type == RVL_VOXEL_U16 ? 65535 : v->type == RVL_VOXEL_I16 ? 32767 : 1;
         return RVL_OK;

@@ -16,7 +16,8 @@
 typedef enum {
     RVL_WINDOW_ROBUST, /* percentiles of the image: a = low, b = high percentile (default 0.5, 99.5) */
     RVL_WINDOW_FIXED,  /* a .. b in the volume's unit (HU for CT) */
-    RVL_WINDOW_RANGE   /* minimum .. maximum of the voxel type (8-bit: 0..255, float: 0..1) */
+    RVL_WINDOW_RANGE,  /* minimum .. maximum of the voxel type (8-bit: 0..255, float: 0..1) */
+    RVL_WINDOW_VOI     /* a DICOM file's own VOI LUT or window, applied by rvl_image_load_voi; others as RANGE */
 } rvl_window_kind;
 
 typedef struct {

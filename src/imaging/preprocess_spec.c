@@ -10,7 +10,7 @@
 #include <math.h>
 #include <string.h>
 
-static const char *const window_names[] = {"robust", "fixed", "range"};
+static const char *const window_names[] = {"robust", "fixed", "range", "voi"};
 
 static bool is_side(int64_t n)
 {
@@ -29,7 +29,7 @@ rvl_status rvl__preprocess_check(const rvl_preprocess *p, rvl_status failure, rv
                         (long long)p->depth, (long long)p->height, (long long)p->width, p->bits);
     bool is_percent = p->window == RVL_WINDOW_ROBUST;
     if ((is_percent && (p->window_a < 0 || p->window_b > 100)) ||
-        (p->window != RVL_WINDOW_RANGE && !is_rising(p->window_a, p->window_b)))
+        (p->window < RVL_WINDOW_RANGE && !is_rising(p->window_a, p->window_b)))
         return rvl_fail(err, failure, "preprocessing with the window %g .. %g%s is not possible", p->window_a,
                         p->window_b, is_percent ? " percent" : "");
     if (!is_rising(p->out_low, p->out_high))

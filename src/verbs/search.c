@@ -54,7 +54,7 @@ static rvl_status query_from_image(search *s, rvl_use *u, rvl_error *err)
     rvl_status     st = rvl_model_preprocess(&spec, u->m, err);
 
     if (!st)
-        st = rvl_image_load(&v, s->o->image, NULL, err);
+        st = rvl_image_load_voi(&v, s->o->image, spec.window == RVL_WINDOW_VOI, NULL, err);
     if (st)
         return st;
     const int64_t n = spec.height * spec.width;

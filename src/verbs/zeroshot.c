@@ -121,7 +121,7 @@ static rvl_status score_file(rvl_scores **out, rvl_use *u, const rvl_schema *sch
     rvl_status     st = embedding ? rvl_model_preprocess(&spec, u->m, err) : no_memory(err);
 
     if (!st)
-        st = rvl_image_load(&v, o->input, NULL, err);
+        st = rvl_image_load_voi(&v, o->input, spec.window == RVL_WINDOW_VOI, NULL, err);
     if (!st)
         st = describe_image(v, o, err);
     if (!st) {

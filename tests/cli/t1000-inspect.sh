@@ -48,7 +48,7 @@ want 2 "configuration of something else" 'wants a run folder' "$rvl" inspect coh
 
 want 3 "nothing of that name" "did you mean 'nih-14'" "$rvl" inspect nih-15
 want 4 "a folder of something else" 'neither a cohort nor a run' "$rvl" inspect raw
-want 4 "a text file" 'neither PNG, JPEG nor npy' "$rvl" inspect raw/cases.csv
+want 4 "a text file" 'neither PNG, JPEG, npy nor DICOM' "$rvl" inspect raw/cases.csv
 head -c 300 raw/images/000001.png > cut.png
 want 4 "a cut image" "'cut.png'.*cut off" "$rvl" inspect cut.png
 head -c 3000 clip.safetensors > cut.safetensors

@@ -164,6 +164,10 @@ def main():
         0x52009230: ("SQ", b"".join(
             element(0xFFFEE000, "", element(0x00209113, "SQ", element(
                 0xFFFEE000, "", element(0x00200032, "DS", "0\\0\\%d" % z), IMPLICIT)), IMPLICIT) for z in (0, 5)))}.items())
+    whole["mammogram"] = image(EXPLICIT, EXPLICIT, 2, 2, struct.pack("<4H", 100, 0, 3000, 4095), stored=12, extra={
+        0x00080060: ("CS", "MG"), 0x00100010: ("PN", "PLANTED^NAME"), 0x00100020: ("LO", "PLANTED-7"),
+        0x00180015: ("CS", "BREAST"), 0x00185101: ("CS", "MLO"), 0x0020000D: ("UI", "1.2.3.999999.1"),
+        0x00200062: ("CS", "L"), 0x00280120: ("US", u16(EXPLICIT, 0))}.items())
     for name, (head, body) in whole.items():
         save(name, head + body)
     head, body = whole["explicit16"]

@@ -177,6 +177,12 @@ static void header__has_view_and_frames(void **state)
     assert_int_equal(rvl_dicom_view(rvl_dicom_get_header(d)), RVL_VIEW_PA);
     assert_int_equal(rvl_dicom_modality(rvl_dicom_get_header(d)), RVL_MODALITY_CXR);
     rvl_dicom_close(d);
+    d = seed_open("mammogram");
+    assert_int_equal(rvl_dicom_view(rvl_dicom_get_header(d)), RVL_VIEW_MLO);
+    assert_int_equal(rvl_dicom_modality(rvl_dicom_get_header(d)), RVL_MODALITY_MG);
+    assert_string_equal(rvl_dicom_get_header(d)->laterality, "L");
+    assert_string_equal(rvl_dicom_get_header(d)->patient_id, "PLANTED-7");
+    rvl_dicom_close(d);
     d = seed_open("enhanced");
     assert_int_equal(rvl_dicom_get_header(d)->frames, 2);
     assert_int_equal(rvl_dicom_get_frame(&f, d, 1, NULL), RVL_OK);

@@ -467,18 +467,12 @@ static void content__decides_not_the_name(void **state)
         {"\x1f\x8b\x08", 3, "gzip"},        {"%PDF-1.4", 8, "PDF"},  {"RIFF\0\0\0\0WEBPVP8 ", 16, "WebP"},
         {"MM\0*\0\0\0\x08", 8, "TIFF"},     {"\x89PNG", 4, "89 50"},
     };
-    char dicom[132] = {0};
-
     (void)state;
-    for (size_t i = 0; i <= RVL_ARRAY_LEN(cases); i++) {
-        bool        is_last = i == RVL_ARRAY_LEN(cases);
+    for (size_t i = 0; i < RVL_ARRAY_LEN(cases); i++) {
         rvl_volume *v = NULL;
         rvl_error   err = {0};
-        memcpy(dicom + 128, "DICM", 4);
-        assert_int_equal(rvl_image_parse(&v, is_last ? dicom : cases[i].bytes, is_last ? sizeof dicom : cases[i].n,
-                                         "a.png", NULL, &err),
-                         RVL_ERR_UNSUPPORTED);
-        if (!strstr(err.text, is_last ? "DICOM" : cases[i].word) || !strstr(err.text, "'a.png'"))
+        assert_int_equal(rvl_image_parse(&v, cases[i].bytes, cases[i].n, "a.png", NULL, &err), RVL_ERR_UNSUPPORTED);
+        if (!strstr(err.text, cases[i].word) || !strstr(err.text, "'a.png'"))
             fail_msg("'%s'", err.text);
     }
 }
