@@ -80,7 +80,8 @@ int cmd_inspect(int argc, char **argv, rvl_cli *cli)
     rvl_error     err = {0};
     const cli_opt opts[] = {
         OPT_GROUP("inputs"),
-        OPT_ARG("THING", &path, "cohort, run, bundle, index, weight file, image, DICOM file, array or schema name"),
+        OPT_ARG("THING", &path,
+                "cohort, run, bundle, index, weight file, image, DICOM file, array, volume or schema name"),
         OPT_FLAG("stats", 0, &stats,
                  "statistics of the stored and of the physical values of an image, volume or array"),
         OPT_FLAG("plan", 0, &show_plan, "where time and memory of a run's step go (its plan.json)"),

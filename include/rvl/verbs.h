@@ -106,6 +106,36 @@ RVL_API rvl_synth_images_opts   rvl_synth_images_opts_default(void);
 RVL_API RVL_MUST_USE rvl_status rvl_synth_images_run(rvl_synth_images_result *out, const rvl_synth_images_opts *opts,
                                                      rvl_error *err);
 
+typedef struct {
+    const char *input, *out;    /* out: .nii.gz, .nii, .npy (float32) or .png (slices side by side) */
+    int64_t     frame;          /* of a 4-D file, from 0 (-1: refused if there is more than one) */
+    const char *member;         /* array of an npz (ct, arr_0 or data) */
+    const char *fill;           /* a number that replaces NaN and Inf (refused) */
+    const char *source_spacing; /* "X,Y,Z" mm of a file that does not say it */
+    const char *unit;           /* stored, auto, hu, raw, hu/1000, arbitrary ("stored"): imaging/hu.h */
+    const char *rescale;        /* "SLOPE,INTERCEPT" of raw CT values */
+    const char *orient;         /* "LPS", ... (as it is) */
+    const char *spacing;        /* "X,Y,Z" mm (as it is) */
+    const char *size;           /* "D,H,W": cropped, padded with air (HU) or 0 (as it is) */
+    const char *window, *range; /* "LOW,HIGH": clipped; mapped to (the values stay) */
+    const char *convention;     /* centre or ct-clip ("centre"): imaging/resample.h; ct-clip clips to the window before
+                                   it resamples and makes arrays (depth, file's x, file's y) */
+    bool        nearest, force; /* nearest voxel instead of trilinear; replace `out` */
+    int64_t     tiles;          /* of a .png (20) */
+} rvl_convert_opts;
+typedef struct {
+    int64_t     depth, height, width;
+    bool        has_spacing, was_rescaled; /* slope and intercept, or a factor of 1000, were applied */
+    double      spacing_mm[3];             /* x, y, z */
+    int64_t     n_non_finite, n_padding;   /* voxels that were filled; that became air */
+    const char *unit;                      /* "hu", "arbitrary", "display", "unknown" */
+    const char *found;                     /* what the values were found to be: "hu", "raw", "hu/1000"; "" not asked */
+} rvl_convert_result;
+RVL_API rvl_convert_opts        rvl_convert_opts_default(void);
+/** One volume file to another. Integer voxels keep their type, rounded half up, unless `range` is given. STATE if `out`
+ *  exists and `force` is not set; on failure nothing is written. */
+RVL_API RVL_MUST_USE rvl_status rvl_convert_run(rvl_convert_result *out, const rvl_convert_opts *opts, rvl_error *err);
+
 /** What `path` is (cohort, run, bundle, index, image, DICOM file, schema), as JSON text, schema "rvl.inspect/1"; free
  *  with rvl_text_free (rvl/plan.h). With `stats`, of an image, volume or array file: "stored" (shape, dtype, min, max,
  *  mean, sha256 of the values as little-endian C-order bytes) and "physical" (unit, min, max, mean). No patient

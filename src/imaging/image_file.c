@@ -46,9 +46,9 @@ static const file_magic magics[] = {
     {0, 4, "\xff\x4f\xff\x51", KIND_OTHER, "a JPEG 2000 codestream", HINT_CONVERT},
     {4, 4, "ftyp", KIND_OTHER, "an HEIF, AVIF or MP4 file", HINT_CONVERT},
     {128, 4, "DICM", KIND_DICOM, "DICOM", ""},
-    {344, 4, "n+1\0", KIND_OTHER, "a NIfTI file", "save the voxels as .npy first"},
-    {0, 2, "\x1f\x8b", KIND_OTHER, "a gzip file", "unpack it first"},
-    {0, 4, "PK\x03\x04", KIND_OTHER, "a ZIP or npz archive", "save one array as .npy"},
+    {344, 4, "n+1\0", KIND_OTHER, "a NIfTI file", "rvl convert makes .npy or .png of it"},
+    {0, 2, "\x1f\x8b", KIND_OTHER, "a gzip file", "rvl convert makes .npy or .png of a .nii.gz"},
+    {0, 4, "PK\x03\x04", KIND_OTHER, "a ZIP or npz archive", "rvl convert makes .npy of one array"},
     {0, 8, "\x89HDF\r\n\x1a\n", KIND_OTHER, "an HDF5 file", "save the voxels as .npy first"},
     {0, 4, "%PDF", KIND_OTHER, "a PDF file", ""},
     {0, 2, "BM", KIND_OTHER, "a BMP file", HINT_CONVERT},
@@ -142,8 +142,8 @@ static rvl_status npy_store(rvl_volume *v, const rvl_npy *a, const char *name, r
     return RVL_OK;
 }
 
-static rvl_status npy_to_volume(rvl_volume **out, const rvl_npy *a, const char *name, const rvl_limits *limits,
-                                rvl_error *err)
+rvl_status rvl__npy_to_volume(rvl_volume **out, const rvl_npy *a, const char *name, const rvl_limits *limits,
+                              rvl_error *err)
 {
     if (a->n_dims != 2 && a->n_dims != 3)
         return rvl_fail(err, RVL_ERR_SHAPE, "cannot read image '%s': an array of %d axes, expected 2 or 3", name,
@@ -179,7 +179,7 @@ static rvl_status npy_decode(rvl_volume **out, rvl_span file, const char *name, 
     rvl_status status = rvl_npy_parse(&a, file.ptr, file.n_bytes, name, limits->max_file_bytes, err);
 
     if (!status)
-        status = npy_to_volume(out, &a, name, limits, err);
+        status = rvl__npy_to_volume(out, &a, name, limits, err);
     rvl_npy_fini(&a);
     return status;
 }

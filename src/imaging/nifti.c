@@ -99,15 +99,12 @@ static uint64_t bits_of(const uint8_t *at, int n_bytes, bool big)
     return value;
 }
 
-/* Stored voxel i of the row as a double; 64-bit integers beyond 2^53 are caught by the caller's bound. */
-static double stored_at(const job *j, int64_t i)
+/* A stored number as a double; 64-bit integers beyond 2^53 are caught by the callers' bound. */
+static double number_of(uint64_t bits, char kind, int n)
 {
-    const int      n = j->h.item_bytes;
-    const uint64_t bits = bits_of(j->row + i * n, n, j->h.big_endian);
-
-    if (j->h.kind == 'u')
+    if (kind == 'u')
         return (double)bits;
-    if (j->h.kind == 'i')
+    if (kind == 'i')
         return n == 1   ? (double)(int8_t)(uint8_t)bits
                : n == 2 ? (double)(int16_t)(uint16_t)bits
                : n == 4 ? (double)(int32_t)(uint32_t)bits
@@ -121,6 +118,18 @@ static double stored_at(const job *j, int64_t i)
     double value;
     memcpy(&value, &bits, sizeof value);
     return value;
+}
+
+double rvl_nifti_row_at(const rvl_nifti_row *row, int64_t i)
+{
+    return number_of(bits_of(row->bytes + i * row->item_bytes, row->item_bytes, false), row->kind, row->item_bytes);
+}
+
+/* Voxel i of the row that was read. */
+static double stored_at(const job *j, int64_t i)
+{
+    const int n = j->h.item_bytes;
+    return number_of(bits_of(j->row + i * n, n, j->h.big_endian), j->h.kind, n);
 }
 
 static rvl_status too_large(const job *j, double x, rvl_error *err)
@@ -216,11 +225,29 @@ static void narrow(job *j)
     j->v->voxels = smaller ? smaller : j->v->voxels;
 }
 
+/* The row, turned to little-endian in place (the job's byte order with it), for whoever wants to see it. */
+static void show_row(job *j, bool is_big, size_t row_bytes)
+{
+    const size_t        n = (size_t)j->h.item_bytes;
+    const rvl_nifti_row row = {j->row, j->v->width, j->h.item_bytes, j->h.kind};
+
+    for (size_t at = 0; is_big && at < row_bytes; at += n) {
+        for (size_t b = 0; b < n / 2; b++) {
+            uint8_t first = j->row[at + b];
+            j->row[at + b] = j->row[at + n - 1 - b];
+            j->row[at + n - 1 - b] = first;
+        }
+    }
+    j->h.big_endian = false;
+    j->opts.on_row(j->opts.context, &row);
+}
+
 /* All rows of the frame, which the file reader stands in front of. */
 static rvl_status read_rows(job *j, rvl_error *err)
 {
     const int64_t n_rows = j->v->depth * j->v->height;
     const size_t  row_bytes = (size_t)j->v->width * (size_t)j->h.item_bytes;
+    const bool    is_big = j->h.big_endian;
     rvl_status    st = RVL_OK;
 
     j->row = rvl_alloc(row_bytes);
@@ -228,11 +255,14 @@ static rvl_status read_rows(job *j, rvl_error *err)
         return rvl_fail(err, RVL_ERR_NOMEM, "cannot read '%s': out of memory", j->h.name);
     for (int64_t i = 0; !st && i < n_rows; i++) {
         st = rvl__gz_read(j->file, j->row, row_bytes, err);
+        if (!st && j->opts.on_row)
+            show_row(j, is_big, row_bytes);
         if (!st && j->v->type == RVL_VOXEL_F32)
             st = convert_row(j, (float *)j->v->voxels + i * j->v->width, err);
         else if (!st)
             copy_row(j, i);
     }
+    j->h.big_endian = is_big;
     if (!st && j->n_non_finite > 0 && j->opts.non_finite == RVL_NON_FINITE_REFUSE)
         st = rvl_fail(err, RVL_ERR_NUMERIC,
                       "cannot read '%s': %lld of its %lld voxels are NaN or Inf\nhint: --fill VALUE replaces them",

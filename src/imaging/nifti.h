@@ -22,10 +22,21 @@ typedef enum {
     RVL_NON_FINITE_KEEP    /* left in the volume, for looking at a file */
 } rvl_non_finite;
 
+/** One row of stored voxels, before slope and intercept, as they pass; borrowed for the call. */
+typedef struct {
+    const uint8_t *bytes; /* little-endian, n_voxels * item_bytes */
+    int64_t        n_voxels;
+    int            item_bytes;
+    char           kind; /* 'u' 'i' 'f' */
+} rvl_nifti_row;
+double rvl_nifti_row_at(const rvl_nifti_row *row, int64_t i);
+
 typedef struct {
     int64_t        frame; /* of a 4-D file, from 0; -1: a file with more than one is refused */
     rvl_non_finite non_finite;
     double         fill;
+    void (*on_row)(void *context, const rvl_nifti_row *row); /* sees every row of the frame, in order; NULL: nobody */
+    void *context;
 } rvl_nifti_opts;
 rvl_nifti_opts rvl_nifti_opts_default(void); /* frame -1, non-finite voxels refused */
 

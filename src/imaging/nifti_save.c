@@ -21,7 +21,7 @@ static void put(uint8_t *at, uint64_t bits, int n_bytes)
 
 static void put_f32(uint8_t *at, double x)
 {
-    const float value = (float)x;
+    const float value = (float)(x + 0.0); /* no -0 */
     uint32_t    bits;
 
     memcpy(&bits, &value, sizeof bits);

@@ -144,6 +144,13 @@ static rvl_status robust_window(double *low, double *high, const rvl_preprocess 
     return RVL_OK;
 }
 
+rvl_status rvl__percentiles(double *low, double *high, double low_percent, double high_percent, const rvl_volume *v,
+                            rvl_error *err)
+{
+    const rvl_preprocess spec = {.window_a = low_percent, .window_b = high_percent};
+    return robust_window(low, high, &spec, v, err);
+}
+
 static rvl_status find_window(double *low, double *high, const rvl_preprocess *spec, const rvl_volume *v,
                               rvl_error *err)
 {

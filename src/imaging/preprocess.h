@@ -55,6 +55,10 @@ RVL_MUST_USE rvl_status rvl_preprocess_from_json(rvl_preprocess *out, const json
 /** 16 hex digits over the canonical JSON; NOMEM leaves "". */
 RVL_MUST_USE rvl_status rvl_preprocess_hash(char out[17], const rvl_preprocess *spec, rvl_error *err);
 bool                    rvl_preprocess_equal(const rvl_preprocess *a, const rvl_preprocess *b);
+/** Values at two percentiles of the image, exact for integers, of a sample for floats; the extremes if they are equal.
+ *  NUMERIC if a float sample holds NaN or Inf. */
+RVL_MUST_USE rvl_status rvl__percentiles(double *low, double *high, double low_percent, double high_percent,
+                                         const rvl_volume *v, rvl_error *err);
 /** Whether the numbers make sense, percentiles in 0..100 and sides of 1..65535 among them; `failure` if not. */
 RVL_MUST_USE rvl_status rvl__preprocess_check(const rvl_preprocess *spec, rvl_status failure, rvl_error *err);
 

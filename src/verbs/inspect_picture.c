@@ -11,6 +11,7 @@
 #include "imaging/dicom.h"
 #include "imaging/image_file.h"
 #include "imaging/npy.h"
+#include "imaging/volume_file.h"
 #include "verbs/inspect_parts.h"
 #include <math.h>
 #include <string.h>
@@ -120,7 +121,7 @@ static void stored_set_volume(json_t *out, const rvl_volume *v, bool stats)
 
 /* ---- NumPy ---------------------------------------------------------------------------------------------------- */
 
-static void npy_set(json_t *out, const rvl_npy *a)
+void rvl__inspect_npy_stats(json_t *out, const rvl_npy *a)
 {
     static const char *const kinds[] = {"float", "int", "uint"};
     const char              *kind = kinds[a->kind == 'f' ? 0 : a->kind == 'i' ? 1 : 2];
@@ -151,7 +152,7 @@ static rvl_status inspect_npy(json_t *out, rvl_span file, const char *path, rvl_
 
     if (!st) {
         rvl_json_set(out, "kind", json_string("array"));
-        npy_set(out, &a);
+        rvl__inspect_npy_stats(out, &a);
     }
     rvl_npy_fini(&a);
     return st;
@@ -305,8 +306,11 @@ static rvl_status inspect_bytes(json_t *out, rvl_span file, const char *path, bo
 
 rvl_status rvl__inspect_picture(json_t *out, const char *path, bool stats, rvl_error *err)
 {
-    char      *bytes = NULL;
-    size_t     n_bytes = 0;
+    char  *bytes = NULL;
+    size_t n_bytes = 0;
+
+    if (rvl_volume_file_is(path))
+        return rvl__inspect_volume(out, path, stats, err);
     rvl_status st = rvl_file_read(&bytes, &n_bytes, path, FILE_MAX_BYTES, err);
 
     if (!st)

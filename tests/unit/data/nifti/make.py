@@ -5,6 +5,7 @@ import gzip
 import math
 import os
 import struct
+import zipfile
 
 NAN, INF = math.nan, math.inf
 CODES = {'u1': (2, 8, 'B'), 'i1': (256, 8, 'b'), 'i2': (4, 16, 'h'), 'u2': (512, 16, 'H'), 'i4': (8, 32, 'i'),
@@ -84,6 +85,33 @@ save('micron.nii', header(qcode=1, units=3, pixdim=(1, 2000, 3000, 5000, 0, 0, 0
 save('no_place.nii', header() + voxels(SIX))
 save('no_spacing.nii', header(pixdim=(1, 0, 3, 5, 0, 0, 0, 0)) + voxels(SIX))
 save('flat.nii', header(dim=(2, 3, 2, 0, 0, 0, 0, 0), pixdim=(1, 2, 3, 0, 0, 0, 0, 0), qcode=1) + voxels(SIX))
+
+# A slab of a chest for tests of the program: body in air, two lungs, spine; as CT-RATE v2 and RAD-ChestCT have it (HU),
+# as v1 has it (raw floats, blank header, padding 0), as CT-CLIP saves it (HU / 1000, float32, npz).
+def chest_hu(x, y, z, padding):
+    r = math.hypot(x - 11.5, y - 11.5)
+    hu = padding if r > 12 else -1000 if r > 10 else 40
+    if r < 10 and (abs(x - 11.5) - 4.5) ** 2 + (y - 11.5) ** 2 < 9:
+        hu = -850
+    if (x - 11.5) ** 2 + (y - 18.5) ** 2 < 2:
+        hu = 700
+    return hu if r > 10 else hu + (x * 7 + y * 5 + z * 3) % 11 - 5
+
+
+def chest(padding):
+    return [chest_hu(x, y, z, padding) for z in range(8) for y in range(24) for x in range(24)]
+
+
+CHEST_DIM = (3, 24, 24, 8, 1, 1, 1, 1)
+LPS = ((-1.5, 0, 0, 20), (0, -1.5, 0, 30), (0, 0, 3, -500))
+save('chest.nii.gz', packed(header(dim=CHEST_DIM, pixdim=(1, 1.5, 1.5, 3, 0, 0, 0, 0), scode=1, srow=LPS) + voxels(chest(-1024))))
+save('chest_padded.nii.gz', packed(header(dim=CHEST_DIM, pixdim=(1, 1.5, 1.5, 3, 0, 0, 0, 0), scode=1, srow=LPS) + voxels(chest(-2048))))
+save('chest_raw.nii.gz', packed(header('f4', dim=CHEST_DIM, pixdim=(1, 1, 1, 1, 0, 0, 0, 0), slope=1, inter=0, units=0)
+                                + voxels([x + 1024 for x in chest(-1024)], 'f4')))
+array = b"{'descr': '<f4', 'fortran_order': False, 'shape': (8, 24, 24), }"
+array = b'\x93NUMPY\1\0' + struct.pack('<H', 118) + array.ljust(117) + b'\n' + voxels([x / 1000 for x in chest(-1024)], 'f4')
+with zipfile.ZipFile('chest.npz', 'w', zipfile.ZIP_DEFLATED) as z:
+    z.writestr(zipfile.ZipInfo('arr_0.npy', (2020, 1, 1, 0, 0, 0)), array, zipfile.ZIP_DEFLATED)
 
 # Seeds of the fuzzer: kinds of files, and headers that lie.
 corpus = '../../../fuzz/corpus/nifti'
