@@ -142,7 +142,8 @@ rvl_status rvl__gz_read(rvl__gz *g, void *to, size_t n_bytes, rvl_error *err)
     rvl_status st = to ? rvl__gz_read_some(g, to, n_bytes, &n, err) : skip(g, n_bytes, &n, err);
 
     if (!st && n < n_bytes)
-        st = rvl_fail(err, RVL_ERR_FORMAT, "cannot read '%s': it ends %zu bytes too early", g->name, n_bytes - n);
+        st = rvl_fail(err, RVL_ERR_FORMAT, "cannot read '%s': it ends before the bytes that its header promises",
+                      g->name);
     return st;
 }
 
