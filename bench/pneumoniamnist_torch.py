@@ -5,13 +5,18 @@
     python3 bench/pneumoniamnist_torch.py DATA WORK          train what is missing: torch-SEED.json in WORK
     python3 bench/pneumoniamnist_torch.py --compare WORK     both means and their difference
 
-The same: architecture (basic blocks 1,1,1,1 of width 16..128, 3x3 stem of stride 1, no pool), start (He normal by
-fan-out; the head uniform), pixels to -1..1, no augmentation, a new order each epoch, AdamW (0.9, 0.98), weight decay
-0.05 on tensors of two or more dimensions, gradient norm clipped at 1, warm-up over 5 % of the steps then cosine to 0,
-batches of 32 with the last incomplete one dropped, 8 epochs, best epoch by validation AUC, test measured once.
-Random numbers differ. SEEDS and EPOCHS are read from the environment. Needs numpy and PyTorch 1.13 or later;
-run with OMP_WAIT_POLICY=passive, or busy neighbours make its threads spin.
+The same: architecture (ResNet-18: basic blocks 2,2,2,2 of width 64..512, but a 3x3 stem of stride 1 before the 3x3
+max-pool of stride 2), start (He normal by fan-out; the head uniform), pixels to -1..1, no augmentation, a new order
+each epoch, AdamW (0.9, 0.98), weight decay 0.05 on tensors of two or more dimensions, gradient norm clipped at 1,
+warm-up over 5 % of the steps then cosine to 0, batches of 32 with the last incomplete one dropped, 4 epochs, best epoch
+by validation AUC, test measured once. Random numbers differ.
+
+--compare gives two intervals of the difference of mean AUCs: Welch's over seeds (another seed, the same test images)
+and a bootstrap over test images, both sides by the same draw (other images, the same seeds).
+SEEDS and EPOCHS are read from the environment. Needs numpy and PyTorch 1.13 or later; run with
+OMP_WAIT_POLICY=passive, or busy neighbours make its threads spin.
 """
+import csv
 import glob
 import json
 import math
@@ -47,9 +52,10 @@ def network():
             y = self.bn2(self.conv2(self.bn1(self.conv1(x)).relu()))
             return (y + (x if self.downsample is None else self.downsample(x))).relu()
 
-    net = nn.Sequential(nn.Conv2d(1, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU(), Block(16, 16, 1),
-                        Block(16, 32, 2), Block(32, 64, 2), Block(64, 128, 2), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
-                        nn.Linear(128, 1))
+    net = nn.Sequential(nn.Conv2d(1, 64, 3, 1, 1, bias=False), nn.BatchNorm2d(64), nn.ReLU(), nn.MaxPool2d(3, 2, 1),
+                        Block(64, 64, 1), Block(64, 64, 1), Block(64, 128, 2), Block(128, 128, 1), Block(128, 256, 2),
+                        Block(256, 256, 1), Block(256, 512, 2), Block(512, 512, 1), nn.AdaptiveAvgPool2d(1),
+                        nn.Flatten(), nn.Linear(512, 1))
     for m in net.modules():
         if isinstance(m, nn.Conv2d):
             nn.init.kaiming_normal_(m.weight, mode="fan_out", nonlinearity="relu")
@@ -101,14 +107,15 @@ def train(parts, seed, n_epochs, size=32):
         if value > best[0]:
             best = (value, epoch + 1, {k: v.clone() for k, v in net.state_dict().items()})
     net.load_state_dict(best[2])
-    return {"seed": seed, "epoch": best[1], "val_auc": best[0],
-            "test_auc": auc(scores_of(net, parts["test"][0]), parts["test"][1].numpy())}
+    scores, truth = scores_of(net, parts["test"][0]), parts["test"][1].numpy()
+    return {"seed": seed, "epoch": best[1], "val_auc": best[0], "test_auc": auc(scores, truth),
+            "scores": scores.tolist(), "truth": truth.astype(int).tolist()}
 
 
 def run(data, work):
     import numpy as np
     import torch
-    torch.set_num_threads(2)
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
     os.makedirs(work, exist_ok=True)
     parts = {}
     with np.load(os.path.join(data, "medmnist", "pneumoniamnist_28.npz")) as f:
@@ -120,11 +127,11 @@ def run(data, work):
         if os.path.exists(path):
             continue
         start = time.monotonic()
-        result = train(parts, seed, int(os.environ.get("EPOCHS", "8")))
+        result = train(parts, seed, int(os.environ.get("EPOCHS", "4")))
         result |= {"seconds": time.monotonic() - start, "torch": torch.__version__}
         with open(path, "w", encoding="utf-8") as f:
             json.dump(result, f, indent=1)
-        print(json.dumps(result), flush=True)
+        print(json.dumps({k: v for k, v in result.items() if k not in ("scores", "truth")}), flush=True)
 
 
 def t_975(df):
@@ -141,21 +148,49 @@ def describe(values):
             "variance": sum((v - mean) ** 2 for v in values) / (n - 1)}
 
 
-def compare(work):
-    ours, theirs = [], []
-    for path in sorted(glob.glob(os.path.join(work, "test-*.json"))):
-        with open(path, encoding="utf-8") as f:
-            ours.append(json.load(f)["supervised"]["findings"]["pneumonia"]["auroc"]["value"])
+def load(work):
+    """Test AUCs and scores by image, one row a seed, of both sides; the truth of the images."""
+    import numpy as np
+    ours, theirs, our_scores, their_scores, truth = [], [], [], [], None
     for path in sorted(glob.glob(os.path.join(work, "torch-*.json"))):
         with open(path, encoding="utf-8") as f:
-            theirs.append(json.load(f)["test_auc"])
+            result = json.load(f)
+        theirs.append(result["test_auc"])
+        their_scores.append(result["scores"])
+        truth = np.array(result["truth"])
+    for path in sorted(glob.glob(os.path.join(work, "test-*.json"))):
+        with open(path, encoding="utf-8") as f:
+            ours.append(json.load(f)["supervised"]["findings"][0]["auroc"]["value"])
+        with open(path.removesuffix(".json") + ".csv", newline="", encoding="utf-8") as f:
+            rows = sorted(csv.DictReader(f), key=lambda row: row["case"])  # the order of the npz
+        our_scores.append([float(row["pneumonia"]) for row in rows])
+        if abs(auc(np.array(our_scores[-1]), truth) - ours[-1]) > 1e-4:
+            sys.exit(f"{path}: its scores are not in the order of the npz")
+    return ours, theirs, np.array(our_scores), np.array(their_scores), truth
+
+
+def over_images(our_scores, their_scores, truth, n_draws=1000, seed=1):
+    """95 % of the difference of mean AUCs when the test images are drawn again, the same for every seed and side."""
+    import numpy as np
+    rng = np.random.default_rng(seed)
+    values = []
+    for _ in range(n_draws):
+        i = rng.integers(len(truth), size=len(truth))
+        values.append(np.mean([auc(s[i], truth[i]) for s in our_scores])
+                      - np.mean([auc(s[i], truth[i]) for s in their_scores]))
+    return {"low": float(np.quantile(values, 0.025)), "high": float(np.quantile(values, 0.975)),
+            "method": f"bootstrap over images, paired, {n_draws} draws, seed {seed}"}
+
+
+def compare(work):
+    ours, theirs, our_scores, their_scores, truth = load(work)
     a, b = describe(ours), describe(theirs)
     va, vb = a["variance"] / a["n"], b["variance"] / b["n"]
     df = (va + vb) ** 2 / (va**2 / (a["n"] - 1) + vb**2 / (b["n"] - 1))
     d, half = a["mean"] - b["mean"], t_975(df) * math.sqrt(va + vb)
-    json.dump({"rvl": a | {"each": ours}, "torch": b | {"each": theirs},
-               "difference": {"value": d, "low": d - half, "high": d + half, "df": df, "method": "Welch, 95 %"}},
-              sys.stdout, indent=1)
+    json.dump({"rvl": a | {"each": ours}, "torch": b | {"each": theirs}, "difference": {
+        "value": d, "over_seeds": {"low": d - half, "high": d + half, "df": df, "method": "Welch, 95 %"},
+        "over_images": over_images(our_scores, their_scores, truth)}}, sys.stdout, indent=1)
     print()
 
 
