@@ -27,6 +27,7 @@ typedef struct {
 #define HINT_CONVERT "convert it to PNG without loss first"
 
 static const file_magic magics[] = {
+    {128, 4, "DICM", KIND_DICOM, "DICOM", ""}, /* first: the 128 bytes before may be another format's, TIFF's often */
     {0, 8, "\x89PNG\r\n\x1a\n", KIND_PNG, "PNG", ""},
     {0, 3, "\xff\xd8\xff", KIND_JPEG, "JPEG", ""},
     {0, 6, "\x93NUMPY", KIND_NPY, "NumPy", ""},
@@ -45,7 +46,6 @@ static const file_magic magics[] = {
     {0, 8, "\0\0\0\x0cjP  ", KIND_OTHER, "a JPEG 2000 file", HINT_CONVERT},
     {0, 4, "\xff\x4f\xff\x51", KIND_OTHER, "a JPEG 2000 codestream", HINT_CONVERT},
     {4, 4, "ftyp", KIND_OTHER, "an HEIF, AVIF or MP4 file", HINT_CONVERT},
-    {128, 4, "DICM", KIND_DICOM, "DICOM", ""},
     {344, 4, "n+1\0", KIND_OTHER, "a NIfTI file", "rvl convert makes .npy or .png of it"},
     {0, 2, "\x1f\x8b", KIND_OTHER, "a gzip file", "rvl convert makes .npy or .png of a .nii.gz"},
     {0, 4, "PK\x03\x04", KIND_OTHER, "a ZIP or npz archive", "rvl convert makes .npy of one array"},

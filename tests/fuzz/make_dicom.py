@@ -157,6 +157,8 @@ def main():
     whole["charset_ir87"] = image(EXPLICIT, EXPLICIT, 1, 1, None, extra={
         0x00080005: ("CS", "\\ISO 2022 IR 87"),
         0x00100010: ("PN", b"Yamada^Tarou=\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B")}.items())
+    whole["charset_reset"] = image(EXPLICIT, EXPLICIT, 1, 1, None, extra={  # after the delimiter the first set counts
+        0x00080005: ("CS", "\\ISO 2022 IR 126"), 0x00100010: ("PN", b"\x1b-F\xc4\xe9^\xef\xed")}.items())
     whole["no_pixels"] = image(EXPLICIT, EXPLICIT, 1, 1, None)
     whole["float"] = image(EXPLICIT, EXPLICIT, 1, 2, None, bits=32,
                            extra={0x7FE00008: ("OF", struct.pack("<2f", 0.5, -3))}.items())
@@ -171,6 +173,7 @@ def main():
     for name, (head, body) in whole.items():
         save(name, head + body)
     head, body = whole["explicit16"]
+    save("tiff_preamble", b"II*\0" + (head + body)[4:])
     save("no_preamble", head[132:] + body)
     save("no_meta", body)
     save("no_meta_implicit", whole["implicit16"][1])

@@ -9,6 +9,7 @@
 #include "base/csv.h"
 #include "base/sha256.h"
 #include "imaging/dicom.h"
+#include "imaging/image_file.h"
 
 #include <math.h>
 
@@ -165,6 +166,21 @@ static void picture__is_what_a_reader_sees(void **state)
     /* no window in the file: the range of its bits */
     expect_picture("explicit16", RVL_DICOM_VOI_FILE, RVL_VOXEL_F32, 6,
                    (const double[]){0, 1 / 65535.0, 2 / 65535.0, 300 / 65535.0, 4095 / 65535.0, 1});
+}
+
+static void image_file__that_is_tiff_too_is_read_as_dicom(void **state)
+{
+    size_t      n = 0;
+    rvl_volume *v = NULL;
+    rvl_error   err = {0};
+
+    (void)state;
+    SKIP_WITHOUT_DICOM();
+    char *bytes = seed_load(&n, "tiff_preamble");
+    if (rvl_image_parse(&v, bytes, n, "tiff_preamble", NULL, &err))
+        fail_msg("%s", err.text);
+    rvl_free(bytes);
+    expect_volume(v, RVL_VOXEL_U16, RVL_UNIT_DISPLAY, 6, (const double[]){0, 1, 2, 300, 4095, 65535});
 }
 
 static void header__has_view_and_frames(void **state)
@@ -366,6 +382,11 @@ static void names__of_a_small_file_are_japanese(void **state)
     assert_string_equal(text, "Yamada^Tarou=山田^太郎");
     rvl_free(text);
     rvl_dicom_close(d);
+    d = seed_open("charset_reset"); /* Greek ends at the delimiter: what follows is no ASCII */
+    assert_int_equal(rvl_dicom_get_text(&text, d, 0x00100010, &err), RVL_ERR_FORMAT);
+    assert_null(text);
+    assert_non_null(strstr(err.text, "outside of US-ASCII"));
+    rvl_dicom_close(d);
 }
 
 /* ---- the data pack -------------------------------------------------------------------------------------------- */
@@ -494,6 +515,7 @@ int main(void)
         cmocka_unit_test(stored__is_what_was_written),
         cmocka_unit_test(physical__has_the_unit_of_the_file),
         cmocka_unit_test(picture__is_what_a_reader_sees),
+        cmocka_unit_test(image_file__that_is_tiff_too_is_read_as_dicom),
         cmocka_unit_test(header__has_view_and_frames),
         cmocka_unit_test(seeds__that_are_damaged_are_refused),
         cmocka_unit_test(file__cut_anywhere_is_never_read_as_another_picture),
