@@ -274,6 +274,7 @@ void rvl_graph_backward(rvl_graph *g, int n, rvl_node *const *outputs, rvl_node 
         return;
     }
     g->has_backward = true;
+    g->n_forward = n_forward;
     for (int i = 0; i < n_forward; i++)
         g->nodes[i]->needs_grad = node_needs_grad(g->nodes[i]);
     for (int i = 0; i < n && !g->error.code; i++) {

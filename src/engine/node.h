@@ -73,6 +73,7 @@ struct rvl_graph {
     const rvl_node   *source; /* the node whose gradient is being made, or NULL */
     rvl_graph_output *outputs, **outputs_end;
     bool              has_backward;
+    int               n_forward;  /* nodes before the first one of the backward pass */
     bool              is_planned; /* no more nodes */
     rvl_error         error;
     rvl_node          broken;

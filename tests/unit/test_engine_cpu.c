@@ -169,6 +169,19 @@ static void resnet18__stays_blocked_and_fused(void **state)
     bed_close(&b);
 }
 
+static void bert__computes_gelu_again(void **state)
+{
+    bed     b;
+    json_t *plan;
+
+    (void)state;
+    bed_open(&b, build_bert, (rvl_plan_opts){0});
+    plan = plan_json(b.plan);
+    assert_int_equal(count_steps(plan, "kernel", "unary_again"), 2); /* one a layer */
+    json_decref(plan);
+    bed_close(&b);
+}
+
 /* Fused, in place and recomputed against one step a node with nothing shared. */
 static void same_bits(build_fn build)
 {
@@ -312,9 +325,10 @@ static void packed_weights__follow_their_version(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(resnet18__stays_blocked_and_fused), cmocka_unit_test(fused_and_recomputed__equals_stored),
-        cmocka_unit_test(ten_steps__follow_the_reference),   cmocka_unit_test(nan_in_a_weight__is_named_through_fusion),
-        cmocka_unit_test(denormal_numbers__become_zero),     cmocka_unit_test(packed_weights__follow_their_version),
+        cmocka_unit_test(resnet18__stays_blocked_and_fused),        cmocka_unit_test(bert__computes_gelu_again),
+        cmocka_unit_test(fused_and_recomputed__equals_stored),      cmocka_unit_test(ten_steps__follow_the_reference),
+        cmocka_unit_test(nan_in_a_weight__is_named_through_fusion), cmocka_unit_test(denormal_numbers__become_zero),
+        cmocka_unit_test(packed_weights__follow_their_version),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

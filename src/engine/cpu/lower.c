@@ -486,6 +486,8 @@ static rvl_status lower_op(rvl_cpu_lowering *l, const rvl_node *n, rvl_error *er
         return lower_plain(l, n, "layer_norm", isa->layer_norm, -1, err);
     case RVL_OP_LAYER_NORM_BWD:
         return lower_plain(l, n, "layer_norm_bwd", isa->layer_norm_bwd, 4, err);
+    case RVL_OP_DROPOUT:
+        return lower_plain(l, n, "dropout", isa->dropout, 0, err);
     case RVL_OP_TRANSPOSE:
         return keeps_last_axis(n) ? lower_plain(l, n, "transpose", isa->transpose, -1, err) : lower_ref(l, n, err);
     default:
@@ -505,12 +507,31 @@ static rvl_status lower_fused(rvl_cpu_lowering *l, const rvl_node *n, rvl_error 
     return f->norm ? lower_norm(l, n, f->norm, err) : lower_op(l, n, err);
 }
 
+/** The output of a GELU or its like is computed again for the backward pass: its input is kept for the gradient anyway.
+ */
+static rvl_status remake_unary(rvl_cpu_lowering *l, const rvl_node *reader, const rvl_node *n, rvl_error *err)
+{
+    const rvl_graph *g = l->plan->graph;
+
+    if (!g->has_backward || reader->id < g->n_forward || n->id >= g->n_forward || l->plan->opts.keep_all ||
+        l->is_remade[n->id] || n->kind != RVL_NODE_OP || n->op != RVL_OP_UNARY || rvl__cpu_is_relu(n) ||
+        !has_vector_unary(n) || is_blocked(l, n))
+        return RVL_OK;
+    rvl_plan_step *s;
+    const int      in = rvl__cpu_value(l, n->in[0], RVL_LAYOUT_PLAIN);
+    l->is_remade[n->id] = true;
+    return rvl__cpu_step(&s, l, n, "unary_again", l->isa->unary, 1, &in, RVL_LAYOUT_PLAIN, err);
+}
+
 static rvl_status lower_node(rvl_cpu_lowering *l, const rvl_node *n, rvl_error *err)
 {
     if (n->kind != RVL_NODE_OP)
         return rvl__plan_source(l->plan, n, err);
     if (n->op != RVL_OP_RESHAPE)
         return lower_fused(l, n, err);
+    rvl_status st = remake_unary(l, n, n->in[0], err);
+    if (st)
+        return st;
     const int from = rvl__cpu_value(l, n->in[0], RVL_LAYOUT_PLAIN);
     l->plan->value_of[n->id] = from < 0 ? -1 : rvl__plan_value_alias(l->plan, n, from);
     return l->plan->value_of[n->id] < 0 ? rvl__plan_full(err) : RVL_OK;
