@@ -25,29 +25,38 @@ char *rvl_case_text(const rvl_case *c, rvl_text_choice choice)
     return rvl_str_take(&s);
 }
 
-char *rvl_sample_sentences(const char *text, uint64_t seed, uint64_t epoch, uint64_t case_key)
+bool rvl_draw_sentences(bool *take, int64_t n, uint64_t seed, uint64_t epoch, uint64_t case_key)
 {
-    enum { MAX_SENTENCES = 64 };
-    size_t  at[MAX_SENTENCES];
-    size_t  length[MAX_SENTENCES];
-    bool    take[MAX_SENTENCES] = {false};
-    size_t  n = rvl_sentences(text, at, length, MAX_SENTENCES);
-    rvl_rng r = rvl_rng_make(seed, rvl_rng_mix(rvl_rng_mix(epoch, case_key), rvl_rng_name("sentences")));
-    rvl_str s = {0};
-
-    if (n > MAX_SENTENCES)
-        n = MAX_SENTENCES;
+    int64_t      order[RVL_SENTENCES_MAX];
+    rvl_rng      r = rvl_rng_make(seed, rvl_rng_mix(rvl_rng_mix(epoch, case_key), rvl_rng_name("sentences")));
     const double draw = rvl_rng_uniform(&r);
+
     if (n < 2 || draw < 0.3) /* three in ten draws see the whole report */
-        return rvl_strdup(text);
+        return false;
     /* As many a single sentence: prompts are single sentences too. */
-    int64_t wanted = draw < 0.6 ? 1 : 1 + rvl_rng_below(&r, (int64_t)n);
-    int64_t order[MAX_SENTENCES];
-    for (size_t i = 0; i < n; i++)
-        order[i] = (int64_t)i;
-    rvl_rng_shuffle(&r, order, (int64_t)n);
+    int64_t wanted = draw < 0.6 ? 1 : 1 + rvl_rng_below(&r, n);
+    for (int64_t i = 0; i < n; i++) {
+        order[i] = i;
+        take[i] = false;
+    }
+    rvl_rng_shuffle(&r, order, n);
     for (int64_t i = 0; i < wanted; i++)
         take[order[i]] = true;
+    return true;
+}
+
+char *rvl_sample_sentences(const char *text, uint64_t seed, uint64_t epoch, uint64_t case_key)
+{
+    size_t  at[RVL_SENTENCES_MAX];
+    size_t  length[RVL_SENTENCES_MAX];
+    bool    take[RVL_SENTENCES_MAX];
+    size_t  n = rvl_sentences(text, at, length, RVL_SENTENCES_MAX);
+    rvl_str s = {0};
+
+    if (n > RVL_SENTENCES_MAX)
+        n = RVL_SENTENCES_MAX;
+    if (!rvl_draw_sentences(take, (int64_t)n, seed, epoch, case_key))
+        return rvl_strdup(text);
     for (size_t i = 0; i < n; i++) {
         if (!take[i])
             continue;

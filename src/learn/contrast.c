@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/util.h"
 #include "learn/duplicates.h"
+#include "learn/token_store.h"
 #include <math.h>
 #include <string.h>
 
@@ -24,8 +25,8 @@ struct rvl_contrast {
     rvl_plan            *last;  /* the plan that ran last, for find_nonfinite; owned by the session */
     rvl_plan_stats       stats; /* of the largest plan so far */
     int64_t              n_cut, n_texts, n_shared, n_batches;
-    char               **texts; /* (batch) of the current step */
-    int32_t             *ids;   /* (batch, max_tok) */
+    rvl_token_store     *tokens; /* text i is that of training case i */
+    int32_t             *ids;    /* (batch, max_tok) of the current step */
     float               *mask;
     uint64_t            *hash;                                                /* (batch) of the tokens */
     int32_t             *group;                                               /* (batch) */
@@ -90,6 +91,21 @@ static rvl_status build(rvl_graph *g, const rvl_plan_key *key, void *context, rv
     return rvl_graph_check(g, err);
 }
 
+/* The texts of the training cases as tokens. */
+static rvl_status keep_tokens(rvl_contrast *s, rvl_error *err)
+{
+    rvl_status st = rvl_token_store_new(&s->tokens, s->m->tokenizer, s->m->max_tok, s->opts.sample_sentences, err);
+
+    for (int64_t i = 0; !st && i < s->train->n_cases; i++) {
+        char *text = rvl_case_text(&s->train->cases[i], s->opts.text);
+        st = rvl_token_store_add(s->tokens, text ? text : "", err);
+        if (st)
+            rvl_error_prefix(err, "case '%s'", s->train->cases[i].case_id);
+        rvl_free(text);
+    }
+    return st;
+}
+
 rvl_status rvl_contrast_new(rvl_contrast **out, rvl_model *m, rvl_cohort *c, const rvl_case_list *train,
                             const rvl_case_list *val, const rvl_contrast_opts *opts, rvl_error *err)
 {
@@ -106,14 +122,13 @@ rvl_status rvl_contrast_new(rvl_contrast **out, rvl_model *m, rvl_cohort *c, con
     s->train = train;
     s->val = val;
     s->opts = *opts;
-    s->texts = rvl_alloc_array(n, sizeof *s->texts);
     s->ids = rvl_alloc_array(n * (size_t)m->max_tok, sizeof *s->ids);
     s->mask = rvl_alloc_array(n * (size_t)m->max_tok, sizeof *s->mask);
     s->hash = rvl_alloc_array(n, sizeof *s->hash);
     s->group = rvl_alloc_array(n, sizeof *s->group);
     s->targets = rvl_alloc_array(n * n, sizeof *s->targets);
     s->image_embedding = rvl_alloc_array(4 * n * e, sizeof(float));
-    if (!s->texts || !s->ids || !s->mask || !s->hash || !s->group || !s->targets || !s->image_embedding)
+    if (!s->ids || !s->mask || !s->hash || !s->group || !s->targets || !s->image_embedding)
         st = rvl_fail(err, RVL_ERR_NOMEM, "out of memory for a contrastive batch of %zu", n);
     if (!st) {
         s->text_embedding = s->image_embedding + n * e;
@@ -123,6 +138,8 @@ rvl_status rvl_contrast_new(rvl_contrast **out, rvl_model *m, rvl_cohort *c, con
     }
     if (!st)
         st = rvl_infer_new(&s->infer, m, err);
+    if (!st)
+        st = keep_tokens(s, err);
     if (st) {
         rvl_contrast_free(s);
         return st;
@@ -137,22 +154,13 @@ void rvl_contrast_set_optimizer(rvl_contrast *s, rvl_adamw *o, int64_t n_batches
     s->n_batches = n_batches_per_epoch;
 }
 
-static void free_texts(rvl_contrast *s)
-{
-    for (int64_t i = 0; s->texts && i < s->opts.batch; i++) {
-        rvl_free(s->texts[i]);
-        s->texts[i] = NULL;
-    }
-}
-
 void rvl_contrast_free(rvl_contrast *s)
 {
     if (!s)
         return;
-    free_texts(s);
     rvl_session_free(s->session);
     rvl_infer_free(s->infer);
-    rvl_free(s->texts);
+    rvl_token_store_free(s->tokens);
     rvl_free(s->ids);
     rvl_free(s->mask);
     rvl_free(s->hash);
@@ -182,21 +190,27 @@ int64_t rvl_contrast_n_shared(const rvl_contrast *s)
     return s->n_shared;
 }
 
-/* Texts of the batch; `images` of rows beyond batch->n are zeros and their texts empty. */
-static rvl_status draw_texts(rvl_contrast *s, const rvl_batch *batch, uint64_t epoch, rvl_error *err)
+/* Tokens of the batch's texts into ids, mask (batch, T); returns T. Rows beyond batch->n, whose images are zeros, have
+ * empty texts. */
+static int64_t draw_texts(rvl_contrast *s, const rvl_batch *batch, uint64_t epoch)
 {
-    free_texts(s);
-    for (int64_t i = 0; i < batch->n; i++) {
-        char *whole = rvl_case_text(&s->train->cases[batch->i_case[i]], s->opts.text);
-        s->texts[i] = whole;
-        if (!whole || !s->opts.sample_sentences)
-            continue;
-        s->texts[i] = rvl_sample_sentences(whole, s->opts.seed, epoch, (uint64_t)batch->i_case[i]);
-        rvl_free(whole);
-        if (!s->texts[i])
-            return rvl_fail(err, RVL_ERR_NOMEM, "out of memory for a report's sentences");
+    const int max_tok = s->m->max_tok;
+    int       longest = 1;
+
+    for (int64_t i = 0; i < s->opts.batch; i++) {
+        const int64_t i_text = i < batch->n ? batch->i_case[i] : -1;
+        bool          take[RVL_SENTENCES_MAX];
+        bool          is_cut = false;
+        int           n_tok = 0;
+        const bool    is_part = rvl_draw_sentences(take, rvl_token_store_n_sentences(s->tokens, i_text), s->opts.seed,
+                                                   epoch, (uint64_t)i_text);
+        rvl_token_store_row(s->ids + i * max_tok, &n_tok, &is_cut, s->tokens, i_text, is_part ? take : NULL);
+        for (int j = 0; j < max_tok; j++)
+            s->mask[i * max_tok + j] = j < n_tok ? 1.0F : 0.0F;
+        longest = n_tok > longest ? n_tok : longest;
+        s->n_cut += is_cut;
     }
-    return RVL_OK;
+    return rvl_tokens_close_up(s->ids, s->mask, s->opts.batch, longest, max_tok);
 }
 
 /* The plan of `mode` over `n` rows and `t` tokens. */
@@ -361,16 +375,9 @@ static void bound_scale(rvl_model *m)
 static rvl_status step(void *self, const rvl_batch *batch, int64_t step_number, double *loss, rvl_error *err)
 {
     rvl_contrast *s = self;
-    int64_t       t = 0;
-    int64_t       n_cut = 0;
-    rvl_status    st = draw_texts(s, batch, (uint64_t)(step_number / s->n_batches), err);
+    const int64_t t = draw_texts(s, batch, (uint64_t)(step_number / s->n_batches));
 
     bound_scale(s->m);
-    if (!st)
-        st = rvl_tokenize_batch(s->ids, s->mask, &t, &n_cut, s->m, (const char *const *)s->texts, s->opts.batch, err);
-    if (st)
-        return st;
-    s->n_cut += n_cut;
     if (s->opts.duplicates == RVL_DUPLICATES_SHARE)
         share_equal(s, t);
     if (s->opts.batch == s->opts.micro_batch)

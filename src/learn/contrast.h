@@ -12,6 +12,8 @@
 #include "learn/infer.h"
 #include "learn/loop.h"
 
+#define RVL_SENTENCES_MAX 64 /* of a text; draws see no more */
+
 typedef enum { RVL_TEXT_FINDINGS, RVL_TEXT_IMPRESSION, RVL_TEXT_BOTH } rvl_text_choice;
 /** Of samples whose texts are the same tokens: each is right for itself alone, or for all of them alike
  *  (learn/duplicates.h). */
@@ -28,7 +30,9 @@ typedef struct {
 } rvl_contrast_opts;
 
 typedef struct rvl_contrast rvl_contrast;
-/** All pointers are borrowed; the lists hold cases with a text only. `val` may be NULL. */
+/** All pointers are borrowed; the lists hold cases with a text only. `val` may be NULL. The texts of `train` are
+ *  tokenized here, once: steps take no memory but for plans of lengths that the session does not hold. FORMAT, with
+ *  the case, if a text is not UTF-8. */
 RVL_MUST_USE rvl_status rvl_contrast_new(rvl_contrast **out, rvl_model *m, rvl_cohort *c, const rvl_case_list *train,
                                          const rvl_case_list *val, const rvl_contrast_opts *opts, rvl_error *err);
 /** The optimizer, and where the loader stands in batches per epoch (for the sentence draw). */
@@ -44,7 +48,10 @@ int64_t                 rvl_contrast_n_shared(const rvl_contrast *s);
 
 /** The chosen text of a case, NULL if it has none; caller frees with rvl_free. */
 char *rvl_case_text(const rvl_case *c, rvl_text_choice choice);
-/** A random non-empty, ordered subset of the sentences of `text`; caller frees. */
+/** The draw of (seed, epoch, case) among the `n` <= RVL_SENTENCES_MAX sentences of a text: true, and which to read, at
+ *  least one, in take[0..n); false for the whole text. */
+bool  rvl_draw_sentences(bool *take, int64_t n, uint64_t seed, uint64_t epoch, uint64_t case_key);
+/** The sentences of `text` that rvl_draw_sentences takes, joined by blanks, or all of `text`; caller frees. */
 char *rvl_sample_sentences(const char *text, uint64_t seed, uint64_t epoch, uint64_t case_key);
 
 #endif /* RVL_LEARN_CONTRAST_H */

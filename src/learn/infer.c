@@ -175,6 +175,17 @@ rvl_status rvl_infer_cases(float *out, rvl_infer *f, const char *output, rvl_coh
     return st;
 }
 
+int64_t rvl_tokens_close_up(int32_t *ids, float *mask, int64_t n, int longest, int max_tok)
+{
+    const int t = (longest + 15) / 16 * 16 < max_tok ? (longest + 15) / 16 * 16 : max_tok;
+
+    for (int64_t i = 1; i < n && t < max_tok; i++) {
+        memmove(ids + i * t, ids + i * max_tok, (size_t)t * sizeof *ids);
+        memmove(mask + i * t, mask + i * max_tok, (size_t)t * sizeof *mask);
+    }
+    return t;
+}
+
 rvl_status rvl_tokenize_batch(int32_t *ids, float *mask, int64_t *n_tok, int64_t *n_cut, const rvl_model *m,
                               const char *const *texts, int64_t n, rvl_error *err)
 {
@@ -195,12 +206,7 @@ rvl_status rvl_tokenize_batch(int32_t *ids, float *mask, int64_t *n_tok, int64_t
         for (int j = 0; j < max_tok; j++)
             mask[i * max_tok + j] = j < count ? 1.0F : 0.0F;
     }
-    const int t = (longest + 15) / 16 * 16 < max_tok ? (longest + 15) / 16 * 16 : max_tok;
-    for (int64_t i = 1; i < n && t < max_tok; i++) { /* close up the rows */
-        memmove(ids + i * t, ids + i * max_tok, (size_t)t * sizeof *ids);
-        memmove(mask + i * t, mask + i * max_tok, (size_t)t * sizeof *mask);
-    }
-    *n_tok = t;
+    *n_tok = rvl_tokens_close_up(ids, mask, n, longest, max_tok);
     return RVL_OK;
 }
 

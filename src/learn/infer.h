@@ -35,6 +35,8 @@ RVL_MUST_USE rvl_status rvl_infer_texts(float *out, rvl_infer *f, const char *ou
  *  `ids` and `mask` have room for n * max_tok. */
 RVL_MUST_USE rvl_status rvl_tokenize_batch(int32_t *ids, float *mask, int64_t *n_tok, int64_t *n_cut,
                                            const rvl_model *m, const char *const *texts, int64_t n, rvl_error *err);
+/** Rows of `ids` and `mask` (n, max_tok), the longest with `longest` tokens, closed up to (n, T); returns that T. */
+int64_t                 rvl_tokens_close_up(int32_t *ids, float *mask, int64_t n, int longest, int max_tok);
 /** Preprocessing of the model; FORMAT if its JSON is damaged. */
 RVL_MUST_USE rvl_status rvl_model_preprocess(rvl_preprocess *out, const rvl_model *m, rvl_error *err);
 

@@ -130,6 +130,42 @@ static void steps_with_readers__allocate_nothing(void **folder)
 #endif
 }
 
+#ifdef CAN_COUNT
+/* Rows of 16 tokens, whatever is drawn: one length, one set of plans. */
+static void contrastive_steps(const char *folder, rvl_contrast_opts opts)
+{
+    rvl_contrast *s = NULL;
+    bed           b;
+
+    bed_open(&b, folder, true);
+    b.m->max_tok = 16;
+    opts.batch = BATCH;
+    opts.text = RVL_TEXT_BOTH;
+    OK(rvl_contrast_new(&s, b.m, b.cohort, &b.list, NULL, &opts, &err));
+    rvl_contrast_set_optimizer(s, b.o, rvl_loader_n_batches(b.loader));
+    take_steps(&b, rvl_contrast_task(s));
+    assert_true(rvl_contrast_n_cut(s) > 0);
+    rvl_contrast_free(s);
+    bed_close(&b);
+}
+#endif
+
+static void contrastive_steps__allocate_nothing(void **folder)
+{
+#ifdef CAN_COUNT
+    const int64_t micro[] = {BATCH, BATCH / 2, 2};
+
+    for (size_t i = 0; i < RVL_ARRAY_LEN(micro); i++) {
+        contrastive_steps(*folder, (rvl_contrast_opts){.micro_batch = micro[i], .sample_sentences = true});
+        contrastive_steps(*folder, (rvl_contrast_opts){.micro_batch = micro[i], .duplicates = RVL_DUPLICATES_SHARE});
+    }
+#else
+    (void)folder;
+    printf("SKIP: a sanitizer owns malloc\n");
+    skip();
+#endif
+}
+
 static void the_count__notices_an_allocation(void **folder)
 {
     (void)folder;
@@ -151,6 +187,7 @@ int main(void)
         cmocka_unit_test(the_count__notices_an_allocation),
         cmocka_unit_test(supervised_steps__allocate_nothing),
         cmocka_unit_test(steps_with_readers__allocate_nothing),
+        cmocka_unit_test(contrastive_steps__allocate_nothing),
     };
     return cmocka_run_group_tests(tests, cohort_make, folder_remove);
 }
