@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # NIH, 14 labels, 552 images: five folds by patient, each scored by a model that was trained on the others.
 #   bench/nih.sh [START [WORK]]
-# START: scratch (default), random weights, 128 x 128, 20 epochs; pretrained, the ImageNet tower, 128 x 128, 10 epochs;
+# START: scratch (default), random weights, 128 x 128, 20 epochs; pretrained, the ImageNet tower, 128 x 128, 20 epochs;
 # probe, linear classifiers on the ImageNet tower as it is, 224 x 224, the strength of their penalty chosen on the fold
 # after the one that is scored. Else the program's own recipe, no validation split, last checkpoint; nothing is chosen by
 # a result.
@@ -30,7 +30,7 @@ if [ "$start" = probe ]; then
     probe_folds
 else
     image_options "$start"
-    [ "$start" = scratch ] && options+=(--epochs 20) || options+=(--epochs 10)
+    options+=(--epochs 20)
     crossvalidate pretrain cxr_labels_nih nih.yaml supervised --bootstrap 1 --predictions-out "$work/fold%K.csv"
 fi
 head -n 1 "$work/fold0.csv" > "$work/all.csv"

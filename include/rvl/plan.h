@@ -62,7 +62,7 @@ typedef rvl_status (*rvl_build_fn)(rvl_graph *g, const rvl_plan_key *key, void *
 /** Params, state and `context` are borrowed. */
 RVL_API RVL_MUST_USE rvl_status rvl_session_new(rvl_session **out, rvl_params *params, rvl_state *state,
                                                 rvl_build_fn build, void *context, rvl_plan_opts opts, rvl_error *err);
-/** The plan for `key`: kept if made before (the 8 last used are kept). Borrowed. */
+/** The plan for `key`: kept if made before (the 16 last used are kept). Borrowed. */
 RVL_API RVL_MUST_USE rvl_status rvl_session_plan(rvl_plan **out, rvl_session *s, const rvl_plan_key *key,
                                                  rvl_error *err);
 RVL_API void                    rvl_session_free(rvl_session *s);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file engine/session.c
- * Sessions: the plans of one model over one set of weights and state; the eight used last are kept.
+ * Sessions: the plans of one model over one set of weights and state; the sixteen used last are kept.
  */
 #include "engine/plan.h"
 #include <string.h>
 
-#define MAX_PLANS 8
+#define MAX_PLANS 16
 
 typedef struct {
     rvl_plan_key key;

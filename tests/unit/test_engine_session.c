@@ -118,7 +118,7 @@ static rvl_plan *plan_of_size(rvl_session *s, int64_t size)
     return p;
 }
 
-static void session__keeps_the_eight_plans_used_last(void **state)
+static void session__keeps_the_sixteen_plans_used_last(void **state)
 {
     int          n_builds = 0;
     rvl_session *s;
@@ -130,15 +130,15 @@ static void session__keeps_the_eight_plans_used_last(void **state)
     assert_int_equal(rvl_session_new(&s, f.params, f.state, count_builds, &n_builds, (rvl_plan_opts){0}, &f.err),
                      RVL_OK);
     rvl_plan *first = plan_of_size(s, 1);
-    for (int64_t i = 2; i <= 8; i++)
+    for (int64_t i = 2; i <= 16; i++)
         plan_of_size(s, i);
     assert_ptr_equal(plan_of_size(s, 1), first);
-    assert_int_equal(n_builds, 8);
-    plan_of_size(s, 9); /* 2 was used longest ago: it goes */
+    assert_int_equal(n_builds, 16);
+    plan_of_size(s, 17); /* 2 was used longest ago: it goes */
     assert_ptr_equal(plan_of_size(s, 1), first);
-    assert_int_equal(n_builds, 9);
+    assert_int_equal(n_builds, 17);
     plan_of_size(s, 2);
-    assert_int_equal(n_builds, 10);
+    assert_int_equal(n_builds, 18);
     rvl_plan_key bad = {.mode = 99};
     assert_int_equal(rvl_session_plan(&p, s, &bad, &f.err), RVL_ERR_USAGE);
     assert_null(p);
@@ -152,7 +152,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(batch_norm__writes_state_at_commit_only),
         cmocka_unit_test(batch_norm__evaluates_with_committed_state),
-        cmocka_unit_test(session__keeps_the_eight_plans_used_last),
+        cmocka_unit_test(session__keeps_the_sixteen_plans_used_last),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
