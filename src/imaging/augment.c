@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file imaging/augment.c
- * Small random changes of one image: one bilinear warp, gain, noise. A function of (seed, epoch, sample).
+ * Small random changes of one image: one bilinear warp, gain, noise of random strength for every second image. A
+ * function of (seed, epoch, sample).
  */
 #include "base/rng.h"
 #include "imaging/preprocess.h"
@@ -71,7 +72,8 @@ void rvl_augment_apply(float *image, float *scratch, int64_t height, int64_t wid
     if (a->gain > 0)
         for (int64_t i = 0; i < n; i++)
             image[i] = (float)(image[i] * gain + offset);
-    if (a->noise > 0)
-        for (int64_t i = 0; i < n; i++)
-            image[i] = (float)(image[i] + a->noise * rvl_rng_normal(&r));
+    /* Half of the images get none: a network that has only seen noise reads clean images as something else. */
+    const double noise = a->noise > 0 ? a->noise * (2 * rvl_rng_uniform(&r) - 1) : 0;
+    for (int64_t i = 0; noise > 0 && i < n; i++)
+        image[i] = (float)(image[i] + noise * rvl_rng_normal(&r));
 }

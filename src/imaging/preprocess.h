@@ -63,8 +63,8 @@ RVL_MUST_USE rvl_status rvl__percentiles(double *low, double *high, double low_p
 RVL_MUST_USE rvl_status rvl__preprocess_check(const rvl_preprocess *spec, rvl_status failure, rvl_error *err);
 
 /** Augmentation of one image in the model's range (H, W), in place through `scratch` of the same size. Random
- *  numbers are a function of (seed, epoch, sample key). Small rotation, scale, shift, gain, noise; no flips by
- *  default: laterality matters. */
+ *  numbers are a function of (seed, epoch, sample key). Small rotation, scale, shift, gain, and for half of
+ *  the images noise; no flips by default: laterality matters. */
 typedef struct {
     double rotate_deg, scale, shift, gain, noise; /* maximal magnitudes; zeros switch off */
     bool   flip;
