@@ -249,6 +249,22 @@ static void encode__honours_max_word_chars(void **state)
     assert_null(t);
 }
 
+/* The longest word that is read, of the widest characters (four bytes each): a Gothic letter a hundred times. Its
+ * bytes and their end fill a buffer that AddressSanitizer watches. */
+static void encode__reads_the_longest_word_of_the_widest_letters(void **state)
+{
+    rvl_tokenizer *t = mini_new();
+    char           word[100 * 4 + 1];
+    const int      unknown = 1;
+
+    (void)state;
+    for (int i = 0; i < 100; i++)
+        memcpy(word + 4 * i, "\xf0\x90\x8c\xb0", 4);
+    word[400] = '\0';
+    assert_true(ids_equal(t, word, &unknown, 1));
+    rvl_tokenizer_free(t);
+}
+
 static void tokenizer__knows_its_tokens(void **state)
 {
     rvl_tokenizer *t = mini_new();
@@ -438,6 +454,7 @@ int main(void)
         cmocka_unit_test(encode__cuts_pads_and_counts),
         cmocka_unit_test(encode__refuses_bytes_that_are_not_utf8),
         cmocka_unit_test(encode__honours_max_word_chars),
+        cmocka_unit_test(encode__reads_the_longest_word_of_the_widest_letters),
         cmocka_unit_test(tokenizer__knows_its_tokens),
         cmocka_unit_test(vocabulary__accepts_crlf_and_no_last_newline),
         cmocka_unit_test(vocabulary__refuses_damage_with_its_line),

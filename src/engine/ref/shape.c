@@ -27,7 +27,7 @@ void rvl__ref_reshape(rvl_kernel_call *call)
     memcpy(call->out[0].data, call->in[0].data, (size_t)call->out[0].count * rvl_dtype_bytes(call->out[0].dtype));
 }
 
-/* Copy `n` elements, in steps of `stride` elements. */
+/* Copy `n` elements of 4 or 8 bytes, in steps of `stride` elements. */
 static void copy_strided(char *dst, const char *src, int64_t n, int64_t stride, size_t bytes)
 {
     if (stride == 1) {
@@ -35,12 +35,9 @@ static void copy_strided(char *dst, const char *src, int64_t n, int64_t stride, 
     } else if (bytes == 4) {
         for (int64_t i = 0; i < n; i++)
             memcpy(dst + i * 4, src + i * stride * 4, 4);
-    } else if (bytes == 8) {
-        for (int64_t i = 0; i < n; i++)
-            memcpy(dst + i * 8, src + i * stride * 8, 8);
     } else {
         for (int64_t i = 0; i < n; i++)
-            memcpy(dst + (size_t)i * bytes, src + (size_t)(i * stride) * bytes, bytes);
+            memcpy(dst + i * 8, src + i * stride * 8, 8);
     }
 }
 
