@@ -137,4 +137,14 @@ const rvl_kernel_table *rvl_ref_kernels(void);
 const rvl_kernel_table *rvl_cpu_kernels(void);
 const char             *rvl_cpu_isa_text(void); /* "avx512" */
 
+/** The factors of one AdamW step (Loshchilov and Hutter 2019, algorithm 2): with g = scale * gradient,
+ *  m = keep_m m + add_m g, v = keep_v v + add_v g^2, w -= decay w + step m / (root sqrt(v) + eps). */
+typedef struct {
+    float keep_m, add_m, keep_v, add_v; /* beta and 1 - beta */
+    float scale, step, root, eps, decay;
+} rvl_adamw_factors;
+/** Do it for n elements, in vectors, in the caller's thread. The decay is subtracted as a product, not as a factor
+ *  1 - decay, which f32 would round to a few digits. */
+void rvl_cpu_adamw(float *w, float *m, float *v, const float *grad, int64_t n, const rvl_adamw_factors *f);
+
 #endif /* RVL_ENGINE_KERNELS_H */

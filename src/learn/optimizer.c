@@ -6,6 +6,7 @@
 #include "learn/optimizer.h"
 #include "base/alloc.h"
 #include "base/str.h"
+#include "engine/kernels.h"
 #include "engine/safetensors.h"
 #include <math.h>
 #include <string.h>
@@ -193,57 +194,43 @@ const char *rvl_adamw_nonfinite(const rvl_adamw *o)
 }
 
 /* The factors of a step for one group, worked out in f64. */
-typedef struct {
-    float keep_m, add_m, keep_v, add_v; /* beta and 1 - beta */
-    float scale, step, root, eps, decay;
-} factors;
-
-static factors group_factors(const rvl_adamw *o, const rvl_adamw_group *group, double lr, double grad_scale)
+static rvl_adamw_factors group_factors(const rvl_adamw *o, const rvl_adamw_group *group, double lr, double grad_scale)
 {
     const double b1 = o->opts.beta1;
     const double b2 = o->opts.beta2;
     const double rate = lr * group->lr_scale;
 
-    return (factors){.keep_m = (float)b1,
-                     .add_m = (float)(1 - b1),
-                     .keep_v = (float)b2,
-                     .add_v = (float)(1 - b2),
-                     .scale = (float)grad_scale,
-                     .step = (float)(rate / (1 - pow(b1, (double)o->n_steps))),
-                     .root = (float)(1 / sqrt(1 - pow(b2, (double)o->n_steps))),
-                     .eps = (float)o->opts.eps,
-                     .decay = (float)(rate * group->weight_decay)};
+    return (rvl_adamw_factors){.keep_m = (float)b1,
+                               .add_m = (float)(1 - b1),
+                               .keep_v = (float)b2,
+                               .add_v = (float)(1 - b2),
+                               .scale = (float)grad_scale,
+                               .step = (float)(rate / (1 - pow(b1, (double)o->n_steps))),
+                               .root = (float)(1 / sqrt(1 - pow(b2, (double)o->n_steps))),
+                               .eps = (float)o->opts.eps,
+                               .decay = (float)(rate * group->weight_decay)};
 }
 
-/* The decay is subtracted as a product, not as a factor 1 - decay, which f32 would round to a few digits. */
-static void block_step(float *restrict w, slot *s, const block *b, const factors *f)
+static void block_step(float *w, slot *s, const block *b, const rvl_adamw_factors *f)
 {
     static const float zeros[BLOCK];
-    const float *restrict grad = s->grad ? s->grad + b->first : zeros;
-    float *restrict m = s->m;
-    float *restrict v = s->v;
-    const factors k = *f;
 
-    for (int64_t j = b->first; j < b->end; j++) {
-        const float g = grad[j - b->first] * k.scale;
-        m[j] = k.keep_m * m[j] + k.add_m * g;
-        v[j] = k.keep_v * v[j] + k.add_v * g * g;
-        w[j] -= k.decay * w[j] + k.step * m[j] / (sqrtf(v[j]) * k.root + k.eps);
-    }
+    rvl_cpu_adamw(w + b->first, s->m + b->first, s->v + b->first, s->grad ? s->grad + b->first : zeros,
+                  b->end - b->first, f);
 }
 
 void rvl_adamw_step(rvl_adamw *o, double lr, double grad_scale)
 {
-    factors by_group[RVL_ADAMW_MAX_GROUPS];
+    rvl_adamw_factors by_group[RVL_ADAMW_MAX_GROUPS];
 
     o->n_steps++;
     for (int i = 0; i < o->opts.n_groups; i++)
         by_group[i] = group_factors(o, &o->opts.groups[i], lr, grad_scale);
 #pragma omp parallel for schedule(static)
     for (int i = 0; i < o->n_blocks; i++) {
-        slot       *s = &o->slots[o->blocks[i].i_slot];
-        rvl_tensor *t = rvl_param_tensor(s->param);
-        factors     f = by_group[s->group];
+        slot             *s = &o->slots[o->blocks[i].i_slot];
+        rvl_tensor       *t = rvl_param_tensor(s->param);
+        rvl_adamw_factors f = by_group[s->group];
         if (rvl_tensor_n_dims(t) < 2)
             f.decay = 0;
         block_step(rvl_tensor_data(t), s, &o->blocks[i], &f);

@@ -102,6 +102,7 @@ typedef struct {
     const char *name;
     int64_t     block;
     rvl_pack_fn conv_pack, winograd_pack, matmul_pack;
+    void (*adamw)(float *w, float *m, float *v, const float *grad, int64_t n, const rvl_adamw_factors *f);
 #define X(name) rvl_kernel name;
 #include "engine/cpu/kernels.def"
 #undef X
@@ -117,6 +118,12 @@ typedef struct {
 void rvl__scalar_conv_pack(void *packed, const void *plain, const void *conv);
 void rvl__avx2_conv_pack(void *packed, const void *plain, const void *conv);
 void rvl__avx512_conv_pack(void *packed, const void *plain, const void *conv);
+#define X(isa)                                                                                                         \
+    void rvl__##isa##_adamw(float *w, float *m, float *v, const float *grad, int64_t n, const rvl_adamw_factors *f);
+X(scalar)
+X(avx2)
+X(avx512)
+#undef X
 void rvl__scalar_matmul_pack(void *packed, const void *plain, const void *matmul);
 void rvl__avx2_matmul_pack(void *packed, const void *plain, const void *matmul);
 void rvl__avx512_matmul_pack(void *packed, const void *plain, const void *matmul);

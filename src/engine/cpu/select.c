@@ -75,3 +75,8 @@ const rvl_kernel_table *rvl_cpu_kernels(void)
     }
     return &table;
 }
+
+void rvl_cpu_adamw(float *w, float *m, float *v, const float *grad, int64_t n, const rvl_adamw_factors *f)
+{
+    rvl__cpu_isa()->adamw(w, m, v, grad, n, f);
+}

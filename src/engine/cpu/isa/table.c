@@ -14,6 +14,7 @@ const rvl_cpu_isa ISA(isa) = {
     .conv_pack = ISA(conv_pack),
     .winograd_pack = ISA(winograd_pack),
     .matmul_pack = ISA(matmul_pack),
+    .adamw = ISA(adamw),
 #define X(name) .name = ISA(name),
 #include "engine/cpu/kernels.def"
 #undef X
