@@ -84,10 +84,10 @@ static int run_version(int argc, char **argv)
         printf("{\"schema\": \"rvl.version/1\", \"version\": \"%s\", \"backends\": [\"cpu\", \"ref\"], "
                "\"default_backend\": "
                "\"%s\", \"mpi\": false, \"cuda\": false, \"threads\": %d}\n",
-               RVL_VERSION, rvl_backend_text(), rvl_cpu_count());
+               RVL_VERSION, rvl_backend_text(), omp_get_max_threads());
     else
         printf("rvl %s\nbackends: %s, ref\nMPI: not built in\nCUDA: not built in\nthreads: %d\n", RVL_VERSION,
-               rvl_backend_text(), rvl_cpu_count());
+               rvl_backend_text(), omp_get_max_threads());
     return 0;
 }
 
@@ -141,7 +141,6 @@ static int run(int argc, char **argv)
 int main(int argc, char **argv)
 {
     want_passive_waiting(argv);
-    omp_set_num_threads(rvl_cpu_count());
     install_signals();
     return close_stdout(run(argc, argv));
 }

@@ -8,7 +8,6 @@
 #include "base/file.h"
 #include "base/str.h"
 
-#include <omp.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,12 +85,6 @@ void rvl_time_iso(char out[32])
 
     if (!gmtime_r(&now, &parts) || strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &parts) == 0)
         out[0] = '\0';
-}
-
-int rvl_cpu_count(void)
-{
-    int n = omp_get_num_procs();
-    return n > 0 ? n : 1;
 }
 
 /** First number of a small text file behind `key` ("" for the start of the file), or -1. */

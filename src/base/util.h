@@ -19,7 +19,6 @@ void                      rvl_hasher_free(rvl_hasher *h);
 
 double  rvl_clock_s(void);           /* monotonic seconds */
 void    rvl_time_iso(char out[32]);  /* UTC now, "2026-11-24T20:22:12Z" */
-int     rvl_cpu_count(void);         /* processors this process may use, >= 1 */
 int64_t rvl_memory_bytes(void);      /* memory of the machine or of the cgroup, whichever is less */
 int64_t rvl_memory_peak_bytes(void); /* peak resident set of this process */
 

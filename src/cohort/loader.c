@@ -49,7 +49,8 @@ struct rvl_loader {
     pthread_t            threads[MAX_THREADS];
     pthread_mutex_t      lock;
     pthread_cond_t       can_fill, can_read;
-    workspace            own; /* without readers */
+    workspace            work[MAX_THREADS]; /* of each reader; without readers the first is the caller's */
+    int                  n_at_work;         /* readers that have taken theirs */
 };
 
 static rvl_status workspace_init(workspace *w, const rvl_loader *l, rvl_error *err)
@@ -170,11 +171,10 @@ static slot *take_ticket(rvl_loader *l)
 static void *reader_main(void *context)
 {
     rvl_loader *l = context;
-    workspace   w = {0};
-    rvl_error   trouble = {0};
-    rvl_status  st = workspace_init(&w, l, &trouble);
+    workspace  *w;
 
     pthread_mutex_lock(&l->lock);
+    w = &l->work[l->n_at_work++];
     while (!l->is_stopping) {
         if (l->slots[l->next_fill % l->n_slots].state != SLOT_FREE) {
             pthread_cond_wait(&l->can_fill, &l->lock);
@@ -182,14 +182,13 @@ static void *reader_main(void *context)
         }
         slot *s = take_ticket(l);
         pthread_mutex_unlock(&l->lock);
-        s->error = trouble;
-        s->status = st ? st : fill_slot(s, l, &w, &s->error);
+        s->error = (rvl_error){0};
+        s->status = fill_slot(s, l, w, &s->error);
         pthread_mutex_lock(&l->lock);
         s->state = SLOT_READY;
         pthread_cond_broadcast(&l->can_read);
     }
     pthread_mutex_unlock(&l->lock);
-    workspace_fini(&w);
     return NULL;
 }
 
@@ -282,8 +281,8 @@ rvl_status rvl_loader_new(rvl_loader **out, rvl_cohort *c, const rvl_case_list *
     pthread_cond_init(&l->can_read, NULL);
     l->order = rvl_alloc_array((size_t)list->n_cases, sizeof *l->order);
     st = l->order ? slots_new(l, err) : rvl_fail(err, RVL_ERR_NOMEM, "cannot load batches: out of memory");
-    if (!st && !opts.n_threads)
-        st = workspace_init(&l->own, l, err);
+    for (int i = 0; !st && (i < opts.n_threads || i == 0); i++)
+        st = workspace_init(&l->work[i], l, err);
     if (st) {
         rvl_loader_free(l);
         return st;
@@ -311,7 +310,8 @@ void rvl_loader_free(rvl_loader *l)
     pthread_cond_destroy(&l->can_read);
     pthread_cond_destroy(&l->can_fill);
     pthread_mutex_destroy(&l->lock);
-    workspace_fini(&l->own);
+    for (int i = 0; i < MAX_THREADS; i++)
+        workspace_fini(&l->work[i]);
     rvl_free(l->slots);
     rvl_free(l->order);
     rvl_free(l);
@@ -369,7 +369,7 @@ static rvl_status wait_batch(slot **out, rvl_loader *l, rvl_error *err)
     } else if (s->state == SLOT_FREE) {
         s = take_ticket(l);
         s->error = (rvl_error){0};
-        s->status = fill_slot(s, l, &l->own, &s->error);
+        s->status = fill_slot(s, l, &l->work[0], &s->error);
         s->state = SLOT_READY;
     }
     return s->status ? rvl_fail(err, s->status, "%s", s->error.text) : RVL_OK;
