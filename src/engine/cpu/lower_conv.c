@@ -4,35 +4,11 @@
  * Convolutions as products: the geometry of the forward sum, of the gradient of the input (one product per phase of the
  * stride: input places of one phase meet the same taps), and the packed weights that they read.
  */
+#include "engine/conv_geometry.h"
 #include "engine/cpu/lower.h"
 
 /** Channels up to which a source is read plain: a block would be mostly zeros. */
 #define MAX_PLAIN_CHANNELS 4
-
-/** Extents in three dimensions, the missing slow ones 1. */
-typedef struct {
-    int64_t n, c, o, in[3], out[3], kernel[3], stride[3], pad[3], dilation[3];
-} geometry;
-
-static geometry geometry_of(const rvl_node *x, const rvl_node *w, const rvl_node *y, const rvl_conv_attr *a)
-{
-    const int rank = x->n_dims - 2;
-    geometry  g = {.n = x->shape[0], .c = x->shape[1], .o = w->shape[0]};
-
-    for (int i = 0; i < 3; i++) {
-        const int axis = i - (3 - rank);
-        g.in[i] = g.out[i] = g.kernel[i] = g.stride[i] = g.dilation[i] = 1;
-        if (axis >= 0) {
-            g.in[i] = x->shape[axis + 2];
-            g.out[i] = y->shape[axis + 2];
-            g.kernel[i] = w->shape[axis + 2];
-            g.stride[i] = a->stride[axis];
-            g.pad[i] = a->pad_before[axis];
-            g.dilation[i] = a->dilation[axis];
-        }
-    }
-    return g;
-}
 
 static int64_t product3(const int64_t v[3])
 {
@@ -65,7 +41,7 @@ static int64_t packed_floats(const rvl_cpu_product *p, int64_t block)
     return p->n_segments * block * p->dst_blocks * block;
 }
 
-static bool forward_product(rvl_cpu_lowering *l, rvl_cpu_product *p, const geometry *g)
+static bool forward_product(rvl_cpu_lowering *l, rvl_cpu_product *p, const rvl_conv_geometry *g)
 {
     const int64_t n_taps = product3(g->kernel);
     int64_t(*shift)[3] = rvl__cpu_prepared(l, (size_t)n_taps * sizeof *shift);
@@ -97,7 +73,7 @@ static bool forward_product(rvl_cpu_lowering *l, rvl_cpu_product *p, const geome
 }
 
 /** Taps of one axis that meet input places phase + i * stride, with the output index that they read, relative to i. */
-static int64_t phase_taps(int64_t *tap, int64_t *shift, const geometry *g, int axis, int64_t phase)
+static int64_t phase_taps(int64_t *tap, int64_t *shift, const rvl_conv_geometry *g, int axis, int64_t phase)
 {
     const int64_t s = g->stride[axis];
     int64_t       n = 0;
@@ -113,7 +89,7 @@ static int64_t phase_taps(int64_t *tap, int64_t *shift, const geometry *g, int a
 }
 
 /** The gradient at the places phase + i * stride of the input. */
-static bool phase_product(rvl_cpu_lowering *l, rvl_cpu_product *p, const geometry *g, const int64_t phase[3])
+static bool phase_product(rvl_cpu_lowering *l, rvl_cpu_product *p, const rvl_conv_geometry *g, const int64_t phase[3])
 {
     int64_t  n[3], all = 0;
     int64_t *at[3], *by[3];
@@ -154,7 +130,7 @@ static bool phase_product(rvl_cpu_lowering *l, rvl_cpu_product *p, const geometr
     return true;
 }
 
-static bool backward_products(rvl_cpu_lowering *l, rvl_cpu_conv *conv, rvl_cpu_product *p, const geometry *g)
+static bool backward_products(rvl_cpu_lowering *l, rvl_cpu_conv *conv, rvl_cpu_product *p, const rvl_conv_geometry *g)
 {
     int64_t phase[3];
 
@@ -179,7 +155,7 @@ static rvl_status out_of_memory(rvl_error *err)
 }
 
 /** The prepared kernel of a convolution or of one of its gradients. */
-static rvl_status prepare(rvl_cpu_conv **out, rvl_cpu_lowering *l, const rvl_node *n, const geometry *g,
+static rvl_status prepare(rvl_cpu_conv **out, rvl_cpu_lowering *l, const rvl_node *n, const rvl_conv_geometry *g,
                           const rvl_node *w, rvl_error *err)
 {
     const bool       is_turned = n->op == RVL_OP_CONV_BWD_DATA;
@@ -253,8 +229,8 @@ static rvl_status lower_depthwise(rvl_cpu_lowering *l, const rvl_node *n, const 
     return rvl__cpu_step(&s, l, n, "depthwise_bwd_weight", l->isa->depthwise_bwd_weight, 2, in, RVL_LAYOUT_PLAIN, err);
 }
 
-static rvl_status lower_weight_gradient(rvl_cpu_lowering *l, const rvl_node *n, const geometry *g, rvl_cpu_conv *conv,
-                                        rvl_error *err)
+static rvl_status lower_weight_gradient(rvl_cpu_lowering *l, const rvl_node *n, const rvl_conv_geometry *g,
+                                        rvl_cpu_conv *conv, rvl_error *err)
 {
     const rvl_cpu_winograd *w = rvl__cpu_choose_winograd(l, conv, g->kernel, true);
     const rvl_layout        layout = conv->products->is_plain ? RVL_LAYOUT_PLAIN : RVL_LAYOUT_BLOCKED;
@@ -283,7 +259,7 @@ rvl_status rvl__cpu_lower_conv(rvl_cpu_lowering *l, const rvl_node *n, const rvl
     const rvl_node       *x = is_data ? node : node->in[0];
     const rvl_node       *w = is_weight ? node : node->in[is_data ? 0 : 1];
     const rvl_node       *y = is_data || is_weight ? node->in[1] : node;
-    geometry              g;
+    rvl_conv_geometry     g;
     rvl_cpu_conv         *conv;
     rvl_plan_step        *s;
     rvl_status            st;
@@ -291,7 +267,7 @@ rvl_status rvl__cpu_lower_conv(rvl_cpu_lowering *l, const rvl_node *n, const rvl
 
     if (!rvl__cpu_conv_is_dense(node))
         return lower_depthwise(l, n, node, err);
-    g = geometry_of(x, w, y, &node->attr.conv);
+    g = rvl_conv_geometry_of(x->n_dims, x->shape, w->shape, y->shape, &node->attr.conv);
     st = prepare(&conv, l, node, &g, w, err);
     if (st)
         return st;

@@ -9,15 +9,11 @@
  * dy (O, positions) times the gathered input transposed.
  */
 #include <string.h>
+#include "engine/conv_geometry.h"
 #include "engine/ref/ref.h"
 
-/* One convolution; axis 0 is depth. */
-typedef struct {
-    int64_t n, groups, c, o;          /* channels per group */
-    int64_t in[3], out[3], kernel[3]; /* extents */
-    int64_t stride[3], pad[3], dilation[3];
-    int64_t n_in, n_out, n_taps; /* products of the extents */
-} geometry;
+/* One convolution, with the channels of one group. */
+typedef rvl_conv_geometry geometry;
 
 /* Read a plane on a grid: position g of an axis reads source index g * step + offset, zero outside the extent. */
 typedef struct {
@@ -37,28 +33,10 @@ typedef struct {
 
 static geometry geometry_of(const rvl_buf *x, const rvl_buf *w, const rvl_buf *y, const rvl_conv_attr *attr)
 {
-    const int rank = x->n_dims - 2;
-    geometry  g = {.n = x->shape[0], .groups = attr->groups};
+    geometry g = rvl_conv_geometry_of(x->n_dims, x->shape, w->shape, y->shape, attr);
 
-    g.c = x->shape[1] / g.groups;
-    g.o = w->shape[0] / g.groups;
-    g.n_in = g.n_out = g.n_taps = 1;
-    for (int i = 0; i < 3; i++) {
-        const int axis = i - (3 - rank);
-
-        g.in[i] = g.out[i] = g.kernel[i] = g.stride[i] = g.dilation[i] = 1;
-        if (axis >= 0) {
-            g.in[i] = x->shape[axis + 2];
-            g.out[i] = y->shape[axis + 2];
-            g.kernel[i] = w->shape[axis + 2];
-            g.stride[i] = attr->stride[axis];
-            g.pad[i] = attr->pad_before[axis];
-            g.dilation[i] = attr->dilation[axis];
-        }
-        g.n_in *= g.in[i];
-        g.n_out *= g.out[i];
-        g.n_taps *= g.kernel[i];
-    }
+    g.c /= g.groups;
+    g.o /= g.groups;
     return g;
 }
 

@@ -4,34 +4,19 @@
  * Depthwise convolution (one filter a channel) over the blocked layout, forward and both gradients. Weights stay plain
  * (C, 1, taps); a task brings its channel block's filters into vectors.
  */
+#include "engine/conv_geometry.h"
 #include "engine/cpu/isa/vec.h"
 
-typedef struct {
-    int64_t n, c, blocks, in[3], out[3], kernel[3], stride[3], pad[3], dilation[3], n_in, n_out, n_taps;
-} geometry;
+typedef rvl_conv_geometry geometry;
 
 static geometry geometry_of(const rvl_buf *x, const rvl_buf *w, const rvl_buf *y, const rvl_conv_attr *attr)
 {
-    const int rank = x->n_dims - 2;
-    geometry  g = {.n = x->shape[0], .c = x->shape[1], .n_in = 1, .n_out = 1, .n_taps = 1};
+    return rvl_conv_geometry_of(x->n_dims, x->shape, w->shape, y->shape, attr);
+}
 
-    g.blocks = (g.c + VL - 1) / VL;
-    for (int i = 0; i < 3; i++) {
-        const int axis = i - (3 - rank);
-        g.in[i] = g.out[i] = g.kernel[i] = g.stride[i] = g.dilation[i] = 1;
-        if (axis >= 0) {
-            g.in[i] = x->shape[axis + 2];
-            g.out[i] = y->shape[axis + 2];
-            g.kernel[i] = w->shape[axis + 2];
-            g.stride[i] = attr->stride[axis];
-            g.pad[i] = attr->pad_before[axis];
-            g.dilation[i] = attr->dilation[axis];
-        }
-        g.n_in *= g.in[i];
-        g.n_out *= g.out[i];
-        g.n_taps *= g.kernel[i];
-    }
-    return g;
+INLINE int64_t blocks_of(const geometry *g)
+{
+    return (g->c + VL - 1) / VL;
 }
 
 static void filters(float *out, const float *w, const geometry *g, int64_t block)
@@ -87,12 +72,12 @@ void ISA(depthwise)(rvl_kernel_call *call)
     const geometry g = geometry_of(&call->in[0], &call->in[1], &call->out[0], &call->attr.conv);
 
 #pragma omp parallel for schedule(static)
-    for (int64_t i = 0; i < g.n * g.blocks; i++) {
+    for (int64_t i = 0; i < g.n * blocks_of(&g); i++) {
         float        w[RVL_CPU_MAX_FILTER * VL];
         const float *x = (const float *)call->in[0].data + i * g.n_in * VL;
         float       *y = (float *)call->out[0].data + i * g.n_out * VL;
 
-        filters(w, call->in[1].data, &g, i % g.blocks);
+        filters(w, call->in[1].data, &g, i % blocks_of(&g));
         for (int64_t r = 0; r < g.out[0] * g.out[1]; r++)
             filter_row(y + r * g.out[2] * VL, x, w, &g, g.in, g.out[2], r / g.out[1], r % g.out[1], input_index);
     }
@@ -104,12 +89,12 @@ void ISA(depthwise_bwd_data)(rvl_kernel_call *call)
     const geometry g = geometry_of(&call->out[0], &call->in[1], &call->in[0], &call->attr.conv);
 
 #pragma omp parallel for schedule(static)
-    for (int64_t i = 0; i < g.n * g.blocks; i++) {
+    for (int64_t i = 0; i < g.n * blocks_of(&g); i++) {
         float        w[RVL_CPU_MAX_FILTER * VL];
         const float *dy = (const float *)call->in[0].data + i * g.n_out * VL;
         float       *dx = (float *)call->out[0].data + i * g.n_in * VL;
 
-        filters(w, call->in[1].data, &g, i % g.blocks);
+        filters(w, call->in[1].data, &g, i % blocks_of(&g));
         for (int64_t r = 0; r < g.in[0] * g.in[1]; r++)
             filter_row(dx + r * g.in[2] * VL, dy, w, &g, g.out, g.in[2], r / g.in[1], r % g.in[1], output_index);
     }
@@ -146,14 +131,14 @@ void ISA(depthwise_bwd_weight)(rvl_kernel_call *call)
     float         *dw = call->out[0].data;
 
 #pragma omp parallel for schedule(dynamic)
-    for (int64_t i = 0; i < g.blocks * g.n_taps; i++) {
+    for (int64_t i = 0; i < blocks_of(&g) * g.n_taps; i++) {
         const int64_t block = i / g.n_taps, t = i % g.n_taps;
         const int64_t c = t % g.kernel[2], b = t / g.kernel[2] % g.kernel[1], a = t / g.kernel[2] / g.kernel[1];
         vd            sum = {0};
 
         for (int64_t n = 0; n < g.n; n++)
-            sum += tap_sum((const float *)call->in[0].data + (n * g.blocks + block) * g.n_in * VL,
-                           (const float *)call->in[1].data + (n * g.blocks + block) * g.n_out * VL, &g, a, b, c);
+            sum += tap_sum((const float *)call->in[0].data + (n * blocks_of(&g) + block) * g.n_in * VL,
+                           (const float *)call->in[1].data + (n * blocks_of(&g) + block) * g.n_out * VL, &g, a, b, c);
         for (int64_t k = 0; k < VL && block * VL + k < g.c; k++)
             dw[(block * VL + k) * g.n_taps + t] = (float)sum[k];
     }
