@@ -5,6 +5,7 @@
  */
 #ifndef RVL_TESTS_LEARN_FIXTURE_H
 #define RVL_TESTS_LEARN_FIXTURE_H
+#include "base/str.h"
 #include "cohort_fixture.h"
 #include "learn/contrast.h"
 #include "learn/supervise.h"
@@ -20,15 +21,6 @@ typedef struct {
     rvl_adamw    *o;
     rvl_loader   *loader;
 } bed;
-
-/** The call, which reports into `err`, must succeed. */
-#define OK(call)                                                                                                       \
-    do {                                                                                                               \
-        rvl_error err = {0};                                                                                           \
-        (void)err;                                                                                                     \
-        if ((call) != RVL_OK)                                                                                          \
-            fail_msg("%s: %s", #call, err.text);                                                                       \
-    } while (0)
 
 static inline int cohort_make(void **state)
 {
@@ -105,6 +97,29 @@ static inline void bed_close(bed *b)
     rvl_model_free(b->m);
     rvl_case_list_fini(&b->list);
     rvl_cohort_close(b->cohort);
+}
+
+/** The sentences of `text` that rvl_draw_sentences takes, joined by blanks, or all of `text`; caller frees. */
+static inline char *drawn_text(const char *text, uint64_t seed, uint64_t epoch, uint64_t case_key)
+{
+    size_t  at[RVL_SENTENCES_MAX];
+    size_t  length[RVL_SENTENCES_MAX];
+    bool    take[RVL_SENTENCES_MAX];
+    size_t  n = rvl_sentences(text, at, length, RVL_SENTENCES_MAX);
+    rvl_str s = {0};
+
+    if (n > RVL_SENTENCES_MAX)
+        n = RVL_SENTENCES_MAX;
+    if (!rvl_draw_sentences(take, (int64_t)n, seed, epoch, case_key))
+        return rvl_strdup(text);
+    for (size_t i = 0; i < n; i++) {
+        if (!take[i])
+            continue;
+        if (s.n_bytes)
+            rvl_str_add(&s, " ");
+        rvl_str_add_n(&s, text + at[i], length[i]);
+    }
+    return rvl_str_take(&s);
 }
 
 #endif /* RVL_TESTS_LEARN_FIXTURE_H */

@@ -19,6 +19,15 @@
 
 #define PATH_BYTES 4096
 
+/** The call, which reports into `err`, must succeed. */
+#define OK(call)                                                                                                       \
+    do {                                                                                                               \
+        rvl_error err = {0};                                                                                           \
+        (void)err;                                                                                                     \
+        if ((call) != RVL_OK)                                                                                          \
+            fail_msg("%s: %s", #call, err.text);                                                                       \
+    } while (0)
+
 /** Root of the sources: RVL_SOURCE_DIR, else the working folder. */
 static inline const char *source_dir(void)
 {

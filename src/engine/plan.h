@@ -90,7 +90,7 @@ struct rvl_plan {
     bool                    is_probe; /* a second look at a step: state is not written */
 };
 
-/** What a backend needs to lower a graph; see lower.c. Tables grow never: each node allows a few entries. */
+/** What a backend needs to lower a graph; see lower.c. Tables do not grow: each node allows a few entries. */
 RVL_MUST_USE rvl_status rvl__plan_full(rvl_error *err);
 /** A value with a buffer of its own; -1: the tables are full. */
 int                     rvl__plan_value_new(rvl_plan *plan, const rvl_node *node, rvl_layout layout);

@@ -3,7 +3,6 @@
  * @file learn/case_text.c
  * Which words of a case the text tower sees.
  */
-#include "base/alloc.h"
 #include "base/rng.h"
 #include "base/str.h"
 #include "learn/contrast.h"
@@ -43,26 +42,4 @@ bool rvl_draw_sentences(bool *take, int64_t n, uint64_t seed, uint64_t epoch, ui
     for (int64_t i = 0; i < wanted; i++)
         take[order[i]] = true;
     return true;
-}
-
-char *rvl_sample_sentences(const char *text, uint64_t seed, uint64_t epoch, uint64_t case_key)
-{
-    size_t  at[RVL_SENTENCES_MAX];
-    size_t  length[RVL_SENTENCES_MAX];
-    bool    take[RVL_SENTENCES_MAX];
-    size_t  n = rvl_sentences(text, at, length, RVL_SENTENCES_MAX);
-    rvl_str s = {0};
-
-    if (n > RVL_SENTENCES_MAX)
-        n = RVL_SENTENCES_MAX;
-    if (!rvl_draw_sentences(take, (int64_t)n, seed, epoch, case_key))
-        return rvl_strdup(text);
-    for (size_t i = 0; i < n; i++) {
-        if (!take[i])
-            continue;
-        if (s.n_bytes)
-            rvl_str_add(&s, " ");
-        rvl_str_add_n(&s, text + at[i], length[i]);
-    }
-    return rvl_str_take(&s);
 }

@@ -51,7 +51,5 @@ char *rvl_case_text(const rvl_case *c, rvl_text_choice choice);
 /** The draw of (seed, epoch, case) among the `n` <= RVL_SENTENCES_MAX sentences of a text: true, and which to read, at
  *  least one, in take[0..n); false for the whole text. */
 bool  rvl_draw_sentences(bool *take, int64_t n, uint64_t seed, uint64_t epoch, uint64_t case_key);
-/** The sentences of `text` that rvl_draw_sentences takes, joined by blanks, or all of `text`; caller frees. */
-char *rvl_sample_sentences(const char *text, uint64_t seed, uint64_t epoch, uint64_t case_key);
 
 #endif /* RVL_LEARN_CONTRAST_H */

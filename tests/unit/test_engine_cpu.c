@@ -12,14 +12,6 @@
 
 enum { N = 8, SIDE = 64, CLASSES = 3, TOKENS = 9, STEPS = 10 };
 
-#define OK(call)                                                                                                       \
-    do {                                                                                                               \
-        rvl_error err = {0};                                                                                           \
-        (void)err;                                                                                                     \
-        if ((call) != RVL_OK)                                                                                          \
-            fail_msg("%s: %s", #call, err.text);                                                                       \
-    } while (0)
-
 /** A model's training step: its loss and gradients. */
 typedef struct {
     rvl_params *params;

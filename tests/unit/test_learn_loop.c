@@ -352,9 +352,9 @@ static void sentences__are_an_ordered_subset_and_follow_the_key(void **state)
 
     (void)state;
     for (uint64_t key = 0; key < 40; key++) {
-        char *a = rvl_sample_sentences(text, 1, 2, key);
-        char *b = rvl_sample_sentences(text, 1, 2, key);
-        char *c = rvl_sample_sentences(text, 1, 3, key);
+        char *a = drawn_text(text, 1, 2, key);
+        char *b = drawn_text(text, 1, 2, key);
+        char *c = drawn_text(text, 1, 3, key);
         assert_string_equal(a, b);
         assert_true(*a);
         n_same += strcmp(a, c) == 0;

@@ -13,13 +13,6 @@
 
 enum { ROWS = 300, COLUMNS = 117 }; /* 35 100 elements: three blocks, the last not full */
 
-#define OK(call)                                                                                                       \
-    do {                                                                                                               \
-        rvl_error err = {0};                                                                                           \
-        if ((call) != RVL_OK)                                                                                          \
-            fail_msg("%s: %s", #call, err.text);                                                                       \
-    } while (0)
-
 typedef struct {
     rvl_params *params;
     rvl_state  *state;

@@ -70,8 +70,7 @@ static int rows_compare(const rvl_tokenizer *t, char *const *texts, int n, int m
         bool    is_cut = false;
         int64_t n_sentences = rvl_token_store_n_sentences(s, i);
         bool    is_part = rvl_draw_sentences(take, n_sentences, SEED, (uint64_t)epoch, (uint64_t)i);
-        char   *text =
-            by_sentence ? rvl_sample_sentences(texts[i], SEED, (uint64_t)epoch, (uint64_t)i) : rvl_strdup(texts[i]);
+        char   *text = by_sentence ? drawn_text(texts[i], SEED, (uint64_t)epoch, (uint64_t)i) : rvl_strdup(texts[i]);
         assert_non_null(text);
         OK(rvl_tokenizer_encode(want, &n_want, &n_cut, t, text, max_tok, &err));
         rvl_token_store_row(got, &n_got, &is_cut, s, i, is_part ? take : NULL);
