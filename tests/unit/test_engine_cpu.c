@@ -174,6 +174,31 @@ static void bert__computes_gelu_again(void **state)
     bed_close(&b);
 }
 
+/* What no vector kernel does only moves elements. */
+static void bert__runs_in_vectors(void **state)
+{
+    const json_t *node;
+    size_t        i;
+    bed           b;
+    json_t       *plan;
+
+    (void)state;
+    bed_open(&b, build_bert, (rvl_plan_opts){0});
+    plan = plan_json(b.plan);
+    json_array_foreach(json_object_get(plan, "nodes"), i, node)
+    {
+        const char *op = json_string_value(json_object_get(node, "op"));
+        if (strcmp(json_string_value(json_object_get(node, "backend")), "ref") == 0 && strcmp(op, "slice") != 0 &&
+            strcmp(op, "slice_bwd") != 0 && strcmp(op, "transpose") != 0)
+            fail_msg("%s runs in the reference backend", op);
+    }
+    assert_int_equal(count_steps(plan, "kernel", "softmax"), 2);
+    /* The softmax scales and adds the key bias itself: what is left is the mask, the loss and two gradients. */
+    assert_int_equal(count_steps(plan, "kernel", "affine"), 4);
+    json_decref(plan);
+    bed_close(&b);
+}
+
 /* Fused, in place and recomputed against one step a node with nothing shared. */
 static void same_bits(build_fn build)
 {
@@ -317,9 +342,13 @@ static void packed_weights__follow_their_version(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(resnet18__stays_blocked_and_fused),        cmocka_unit_test(bert__computes_gelu_again),
-        cmocka_unit_test(fused_and_recomputed__equals_stored),      cmocka_unit_test(ten_steps__follow_the_reference),
-        cmocka_unit_test(nan_in_a_weight__is_named_through_fusion), cmocka_unit_test(denormal_numbers__become_zero),
+        cmocka_unit_test(resnet18__stays_blocked_and_fused),
+        cmocka_unit_test(bert__computes_gelu_again),
+        cmocka_unit_test(bert__runs_in_vectors),
+        cmocka_unit_test(fused_and_recomputed__equals_stored),
+        cmocka_unit_test(ten_steps__follow_the_reference),
+        cmocka_unit_test(nan_in_a_weight__is_named_through_fusion),
+        cmocka_unit_test(denormal_numbers__become_zero),
         cmocka_unit_test(packed_weights__follow_their_version),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -92,6 +92,24 @@ typedef struct {
     const float *packed; /* B in panels, kept with the parameter; NULL: packed in scratch at every call */
 } rvl_cpu_matmul;
 
+/** A value as (outer, middle, inner), whose middle a sum takes away and a broadcast brings. */
+typedef struct {
+    int64_t n_outer, n_middle, n_inner;
+    double  scale; /* of a sum */
+} rvl_cpu_middle;
+
+/** Arithmetic of (outer, middle, inner) with (outer, inner). */
+typedef struct {
+    rvl_op         op;
+    rvl_cpu_middle middle;
+} rvl_cpu_binary;
+
+/** What stands before a softmax: x * scale + a row of biases for each `n_rows` rows. */
+typedef struct {
+    double  scale;
+    int64_t n_rows; /* 0: no bias */
+} rvl_cpu_scores;
+
 /** Rows of C that a task works on, terms summed in registers before C is written, and the copy of A^T that both make.
  */
 #define RVL_CPU_MATMUL_ROWS 96

@@ -112,6 +112,40 @@ static void fuse_gate(rvl_cpu_lowering *l, const rvl_node *n)
     l->absorbed[dy->id] = true;
 }
 
+/** `bias` gives each row of `x` a row: its leading axes are x's, then ones, then the row. */
+static bool is_row_bias(const rvl_node *bias, const rvl_node *x)
+{
+    const int last = x->n_dims - 1;
+    int       i = 0;
+
+    if (bias->n_dims != x->n_dims || bias->shape[last] != x->shape[last])
+        return false;
+    while (i < last && bias->shape[i] == x->shape[i])
+        i++;
+    while (i < last && bias->shape[i] == 1)
+        i++;
+    return i == last;
+}
+
+/** softmax(x * scale + bias). */
+static void fuse_softmax(rvl_cpu_lowering *l, const rvl_node *n)
+{
+    rvl_cpu_fusion  f = {.scores = n->in[0], .scale = 1.0};
+    const rvl_node *x = n->in[0];
+
+    if (is_op(x, RVL_OP_ADD) && is_private(l, x) && same_shape(x, x->in[0]) && is_row_bias(x->in[1], x)) {
+        l->absorbed[x->id] = true;
+        f.bias = x->in[1];
+        f.scores = x = x->in[0];
+    }
+    if (is_op(x, RVL_OP_AFFINE) && x->attr.affine.b == 0.0 && is_private(l, x)) {
+        l->absorbed[x->id] = true;
+        f.scale = x->attr.affine.a;
+        f.scores = x->in[0];
+    }
+    l->fusion[n->id] = f;
+}
+
 void rvl__cpu_fuse(rvl_cpu_lowering *l)
 {
     const rvl_graph *g = l->plan->graph;
@@ -129,6 +163,8 @@ void rvl__cpu_fuse(rvl_cpu_lowering *l)
             continue;
         if (n->op == RVL_OP_ADD)
             fuse_add(l, n);
+        else if (n->op == RVL_OP_SOFTMAX)
+            fuse_softmax(l, n);
         else if (n->op == RVL_OP_BATCH_NORM_BWD)
             fuse_gate(l, n);
         else if (n->op == RVL_OP_SCALE_SHIFT && n->n_dims > 2) {

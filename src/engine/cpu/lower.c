@@ -12,7 +12,7 @@
 #include <string.h>
 #include "engine/convert.h"
 
-static rvl_status out_of_memory(rvl_error *err)
+rvl_status rvl__cpu_out_of_memory(rvl_error *err)
 {
     return rvl_fail(err, RVL_ERR_NOMEM, "cannot make the plan: out of memory");
 }
@@ -65,8 +65,7 @@ rvl_status rvl__cpu_step(rvl_plan_step **out, rvl_cpu_lowering *l, const rvl_nod
     return RVL_OK;
 }
 
-/** The producer made it blocked. */
-static bool is_blocked(const rvl_cpu_lowering *l, const rvl_node *n)
+bool rvl__cpu_is_blocked(const rvl_cpu_lowering *l, const rvl_node *n)
 {
     return l->blocked[n->id] >= 0;
 }
@@ -94,9 +93,8 @@ static bool has_vector_unary(const rvl_node *n)
     return k != RVL_UNARY_LOG && k != RVL_UNARY_SQRT && k != RVL_UNARY_SOFTPLUS;
 }
 
-/** Everything plain, by a kernel of the reference backend or of ours. */
-static rvl_status lower_plain(rvl_cpu_lowering *l, const rvl_node *n, const char *kernel, rvl_kernel run, int in_place,
-                              rvl_error *err)
+rvl_status rvl__cpu_lower_plain(rvl_cpu_lowering *l, const rvl_node *n, const char *kernel, rvl_kernel run,
+                                int in_place, rvl_error *err)
 {
     rvl_plan_step *s;
     rvl_status     st;
@@ -112,19 +110,18 @@ static rvl_status lower_plain(rvl_cpu_lowering *l, const rvl_node *n, const char
     return RVL_OK;
 }
 
-static rvl_status lower_ref(rvl_cpu_lowering *l, const rvl_node *n, rvl_error *err)
+rvl_status rvl__cpu_lower_ref(rvl_cpu_lowering *l, const rvl_node *n, rvl_error *err)
 {
     const rvl_kernel_table *ref = rvl_ref_kernels();
-    rvl_status              st = lower_plain(l, n, rvl__op_names[n->op], ref->kernels[n->op], -1, err);
+    rvl_status              st = rvl__cpu_lower_plain(l, n, rvl__op_names[n->op], ref->kernels[n->op], -1, err);
 
     if (!st)
         l->plan->steps[l->plan->n_steps - 1].backend = ref->name;
     return st;
 }
 
-/** All inputs have the output's shape: any layout that the first one has. */
-static rvl_status lower_same(rvl_cpu_lowering *l, const rvl_node *n, const char *kernel, rvl_kernel run,
-                             bool any_layout, rvl_error *err)
+rvl_status rvl__cpu_lower_same(rvl_cpu_lowering *l, const rvl_node *n, const char *kernel, rvl_kernel run,
+                               bool any_layout, rvl_error *err)
 {
     rvl_layout     layout = RVL_LAYOUT_PLAIN;
     rvl_plan_step *s;
@@ -132,7 +129,7 @@ static rvl_status lower_same(rvl_cpu_lowering *l, const rvl_node *n, const char 
     int            in[2];
 
     for (int k = 0; k < n->n_in && any_layout; k++)
-        if (is_blocked(l, n->in[k]))
+        if (rvl__cpu_is_blocked(l, n->in[k]))
             layout = RVL_LAYOUT_BLOCKED;
     for (int k = 0; k < n->n_in; k++)
         in[k] = rvl__cpu_value(l, n->in[k], layout);
@@ -140,48 +137,6 @@ static rvl_status lower_same(rvl_cpu_lowering *l, const rvl_node *n, const char 
     if (st)
         return st;
     s->in_place = n->n_in - 1; /* for a gradient: over dy */
-    return RVL_OK;
-}
-
-/** `b` repeats as whole rows along the slow axes of `a`. */
-static bool is_row_of(const rvl_node *b, const rvl_node *a)
-{
-    int skip = 0;
-
-    while (skip < b->n_dims - 1 && b->shape[skip] == 1)
-        skip++;
-    const int n = b->n_dims - skip;
-    return n <= a->n_dims && b->count > 1 && rvl__shape_equal(n, b->shape + skip, n, a->shape + a->n_dims - n);
-}
-
-static rvl_status lower_binary(rvl_cpu_lowering *l, const rvl_node *n, rvl_error *err)
-{
-    const rvl_node *a = n->in[0], *b = n->in[1];
-    const bool      same = rvl__shape_equal(a->n_dims, a->shape, b->n_dims, b->shape);
-    rvl_op         *op = rvl__cpu_prepared(l, sizeof *op);
-    rvl_plan_step  *s;
-    rvl_status      st;
-
-    if (!op)
-        return out_of_memory(err);
-    *op = n->op;
-    if (same) {
-        st = lower_same(l, n, rvl__op_names[n->op], l->isa->binary_same, true, err);
-        if (!st)
-            l->plan->steps[l->plan->n_steps - 1].prepared = op;
-        return st;
-    }
-    if (n->op != RVL_OP_SUB && is_row_of(a, b)) {
-        a = n->in[1];
-        b = n->in[0];
-    } else if (n->op == RVL_OP_SUB || !is_row_of(b, a))
-        return lower_ref(l, n, err);
-    const int in[2] = {rvl__cpu_value(l, a, RVL_LAYOUT_PLAIN), rvl__cpu_value(l, b, RVL_LAYOUT_PLAIN)};
-    st = rvl__cpu_step(&s, l, n, "binary_row", l->isa->binary_row, 2, in, RVL_LAYOUT_PLAIN, err);
-    if (st)
-        return st;
-    s->prepared = op;
-    s->in_place = 0;
     return RVL_OK;
 }
 
@@ -241,7 +196,7 @@ static rvl_status lower_matmul(rvl_cpu_lowering *l, const rvl_node *n, const rvl
     rvl_status      st;
 
     if (!m)
-        return out_of_memory(err);
+        return rvl__cpu_out_of_memory(err);
     *m = matmul_of(l, product, bias != NULL);
     st = rvl__cpu_step(&s, l, n, "matmul", l->isa->matmul, bias ? 3 : 2, in, RVL_LAYOUT_PLAIN, err);
     if (st)
@@ -270,7 +225,7 @@ static rvl_status lower_norm(rvl_cpu_lowering *l, const rvl_node *n, const rvl_n
     int                   in[4], n_in = 3;
 
     if (!prepared)
-        return out_of_memory(err);
+        return rvl__cpu_out_of_memory(err);
     *prepared = (rvl_cpu_norm){.has_residual = f->residual != NULL, .relu = f->relu};
     in[0] = rvl__cpu_value(l, norm->in[0], RVL_LAYOUT_BLOCKED);
     in[1] = rvl__cpu_value(l, norm->in[1], RVL_LAYOUT_PLAIN);
@@ -307,7 +262,7 @@ static rvl_status lower_norm_bwd(rvl_cpu_lowering *l, const rvl_node *n, rvl_err
     int             in[6], n_in = 5;
 
     if (!prepared)
-        return out_of_memory(err);
+        return rvl__cpu_out_of_memory(err);
     *prepared = (rvl_cpu_norm){.relu = gate != NULL};
     in[0] = rvl__cpu_value(l, n->in[0], RVL_LAYOUT_BLOCKED);
     for (int k = 1; k < 4; k++)
@@ -336,7 +291,7 @@ static rvl_status remake(rvl_cpu_lowering *l, const rvl_node *n, rvl_error *err)
         return RVL_OK;
     prepared = rvl__cpu_prepared(l, sizeof *prepared);
     if (!prepared)
-        return out_of_memory(err);
+        return rvl__cpu_out_of_memory(err);
     *prepared = (rvl_cpu_norm){.relu = true};
     in[0] = rvl__cpu_value(l, f->norm->in[0], RVL_LAYOUT_BLOCKED);
     in[1] = rvl__cpu_value(l, f->norm->in[1], RVL_LAYOUT_PLAIN);
@@ -366,65 +321,14 @@ static rvl_status lower_blocked(rvl_cpu_lowering *l, const rvl_node *n, const ch
     return st;
 }
 
-/** Some reader of `n` has another input that lies blocked. */
-static bool wants_blocked(const rvl_cpu_lowering *l, const rvl_node *n)
-{
-    const rvl_graph *g = l->plan->graph;
-
-    if (n->n_dims < 3)
-        return false;
-    for (int i = n->id + 1; i < g->n_nodes; i++)
-        for (int k = 0; l->plan->needed[i] && k < g->nodes[i]->n_in; k++)
-            for (int other = 0; g->nodes[i]->in[k] == n && other < g->nodes[i]->n_in; other++)
-                if (is_blocked(l, g->nodes[i]->in[other]))
-                    return true;
-    return false;
-}
-
-/** (N, C, 1, ...) to the shape of `n`. */
-static bool is_spatial_broadcast(const rvl_node *n)
-{
-    const rvl_node *x = n->in[0];
-
-    if (x->n_dims != n->n_dims || n->n_dims < 3)
-        return false;
-    for (int i = 0; i < n->n_dims; i++)
-        if (x->shape[i] != (i < 2 ? n->shape[i] : 1))
-            return false;
-    return true;
-}
-
-static rvl_status lower_sum(rvl_cpu_lowering *l, const rvl_node *n, rvl_error *err)
-{
-    const rvl_node *x = n->in[0];
-    rvl_plan_step  *s;
-    int             in;
-
-    if (!is_blocked(l, x) || n->attr.reduce.axes != ((1u << x->n_dims) - 1) - 3)
-        return lower_ref(l, n, err);
-    in = rvl__cpu_value(l, x, RVL_LAYOUT_BLOCKED);
-    return rvl__cpu_step(&s, l, n, "spatial_mean", l->isa->spatial_mean, 1, &in, RVL_LAYOUT_PLAIN, err);
-}
-
-static rvl_status lower_broadcast(rvl_cpu_lowering *l, const rvl_node *n, rvl_error *err)
-{
-    rvl_plan_step *s;
-    int            in;
-
-    if (!is_spatial_broadcast(n) || !wants_blocked(l, n))
-        return lower_ref(l, n, err);
-    in = rvl__cpu_value(l, n->in[0], RVL_LAYOUT_PLAIN);
-    return rvl__cpu_step(&s, l, n, "spatial_broadcast", l->isa->spatial_broadcast, 1, &in, RVL_LAYOUT_BLOCKED, err);
-}
-
 static rvl_status lower_unary(rvl_cpu_lowering *l, const rvl_node *n, rvl_error *err)
 {
     const bool is_bwd = n->op == RVL_OP_UNARY_BWD;
 
     if (!has_vector_unary(n))
-        return lower_ref(l, n, err);
-    return lower_same(l, n, rvl__op_names[n->op], is_bwd ? l->isa->unary_bwd : l->isa->unary, is_bwd || keeps_zero(n),
-                      err);
+        return rvl__cpu_lower_ref(l, n, err);
+    return rvl__cpu_lower_same(l, n, rvl__op_names[n->op], is_bwd ? l->isa->unary_bwd : l->isa->unary,
+                               is_bwd || keeps_zero(n), err);
 }
 
 static bool keeps_last_axis(const rvl_node *n)
@@ -437,10 +341,69 @@ static rvl_status lower_conv_op(rvl_cpu_lowering *l, const rvl_node *n, rvl_erro
     rvl_status st = RVL_OK;
 
     if (!rvl__cpu_conv_is_dense(n) && !rvl__cpu_conv_is_depthwise(n))
-        return lower_ref(l, n, err);
+        return rvl__cpu_lower_ref(l, n, err);
     if (n->op == RVL_OP_CONV_BWD_WEIGHT)
         st = remake(l, n->in[0], err);
     return st ? st : rvl__cpu_lower_conv(l, n, n, err);
+}
+
+/** x * scale + a bias for each row, and their softmax. */
+static rvl_status lower_softmax(rvl_cpu_lowering *l, const rvl_node *n, rvl_error *err)
+{
+    const rvl_cpu_fusion *f = &l->fusion[n->id];
+    const rvl_node       *x = f->scores ? f->scores : n->in[0];
+    rvl_cpu_scores       *prepared = rvl__cpu_prepared(l, sizeof *prepared);
+    rvl_plan_step        *s;
+    rvl_status            st;
+    const int             in[2] = {rvl__cpu_value(l, x, RVL_LAYOUT_PLAIN),
+                       f->bias ? rvl__cpu_value(l, f->bias, RVL_LAYOUT_PLAIN) : -1};
+
+    if (!prepared)
+        return rvl__cpu_out_of_memory(err);
+    *prepared = (rvl_cpu_scores){.scale = f->scores ? f->scale : 1.0};
+    if (f->bias) /* (N, 1, ..., n): as many rows as there are for each of its own */
+        prepared->n_rows = n->count / f->bias->count;
+    st = rvl__cpu_step(&s, l, n, "softmax", l->isa->softmax, f->bias ? 2 : 1, in, RVL_LAYOUT_PLAIN, err);
+    if (st)
+        return st;
+    s->prepared = prepared;
+    s->in_place = 0;
+    return RVL_OK;
+}
+
+/** Losses, and what runs over the last axis. */
+static rvl_status lower_rows(rvl_cpu_lowering *l, const rvl_node *n, rvl_error *err)
+{
+    const rvl_cpu_isa *isa = l->isa;
+
+    switch (n->op) {
+    case RVL_OP_LOG_SOFTMAX:
+        return rvl__cpu_lower_plain(l, n, "log_softmax", isa->log_softmax, -1, err);
+    case RVL_OP_LOG_SOFTMAX_BWD:
+        return rvl__cpu_lower_plain(l, n, "log_softmax_bwd", isa->log_softmax_bwd, 1, err);
+    case RVL_OP_L2_NORMALIZE:
+        return rvl__cpu_lower_plain(l, n, "l2_normalize", isa->l2_normalize, -1, err);
+    case RVL_OP_L2_NORMALIZE_BWD:
+        return rvl__cpu_lower_plain(l, n, "l2_normalize_bwd", isa->l2_normalize_bwd, 2, err);
+    case RVL_OP_BCE:
+        return rvl__cpu_lower_plain(l, n, "bce_with_logits", isa->bce_with_logits, -1, err);
+    case RVL_OP_BCE_BWD:
+        return rvl__cpu_lower_plain(l, n, "bce_with_logits_bwd", isa->bce_with_logits_bwd, -1, err);
+    case RVL_OP_CROSS_ENTROPY:
+        return rvl__cpu_lower_plain(l, n, "cross_entropy", isa->cross_entropy, -1, err);
+    case RVL_OP_CROSS_ENTROPY_BWD:
+        return rvl__cpu_lower_plain(l, n, "cross_entropy_bwd", isa->cross_entropy_bwd, -1, err);
+    case RVL_OP_CROSS_ENTROPY_SOFT:
+        return rvl__cpu_lower_plain(l, n, "cross_entropy_soft", isa->cross_entropy_soft, -1, err);
+    case RVL_OP_CROSS_ENTROPY_SOFT_BWD:
+        return rvl__cpu_lower_plain(l, n, "cross_entropy_soft_bwd", isa->cross_entropy_soft_bwd, -1, err);
+    case RVL_OP_EMBEDDING:
+        return rvl__cpu_lower_plain(l, n, "embedding", isa->embedding, -1, err);
+    case RVL_OP_EMBEDDING_BWD:
+        return rvl__cpu_lower_plain(l, n, "embedding_bwd", isa->embedding_bwd, -1, err);
+    default:
+        return rvl__cpu_lower_ref(l, n, err);
+    }
 }
 
 static rvl_status lower_op(rvl_cpu_lowering *l, const rvl_node *n, rvl_error *err)
@@ -456,42 +419,47 @@ static rvl_status lower_op(rvl_cpu_lowering *l, const rvl_node *n, rvl_error *er
         return lower_matmul(l, n, n, err);
     case RVL_OP_BATCH_NORM:
     case RVL_OP_SCALE_SHIFT:
-        return n->n_dims > 2 ? lower_norm(l, n, n, err) : lower_ref(l, n, err);
+        return n->n_dims > 2 ? lower_norm(l, n, n, err) : rvl__cpu_lower_ref(l, n, err);
     case RVL_OP_BATCH_NORM_BWD:
-        return n->n_dims > 2 ? lower_norm_bwd(l, n, err) : lower_ref(l, n, err);
+        return n->n_dims > 2 ? lower_norm_bwd(l, n, err) : rvl__cpu_lower_ref(l, n, err);
     case RVL_OP_MAX_POOL:
         return lower_blocked(l, n, "max_pool", isa->max_pool, err);
     case RVL_OP_MAX_POOL_BWD:
         return lower_blocked(l, n, "max_pool_bwd", isa->max_pool_bwd, err);
+    case RVL_OP_AVG_POOL:
+        return lower_blocked(l, n, "avg_pool", isa->avg_pool, err);
+    case RVL_OP_AVG_POOL_BWD:
+        return lower_blocked(l, n, "avg_pool_bwd", isa->avg_pool_bwd, err);
     case RVL_OP_UNARY:
     case RVL_OP_UNARY_BWD:
         return lower_unary(l, n, err);
     case RVL_OP_AFFINE:
-        return lower_same(l, n, "affine", isa->affine, n->attr.affine.b == 0.0, err);
+        return rvl__cpu_lower_same(l, n, "affine", isa->affine, n->attr.affine.b == 0.0, err);
     case RVL_OP_ADD:
     case RVL_OP_SUB:
     case RVL_OP_MUL:
-        return lower_binary(l, n, err);
+    case RVL_OP_DIV:
+        return rvl__cpu_lower_binary(l, n, err);
     case RVL_OP_SUM:
-        return lower_sum(l, n, err);
-    case RVL_OP_BROADCAST:
-        return lower_broadcast(l, n, err);
     case RVL_OP_SUM_TO:
-        return is_row_of(n, n->in[0]) ? lower_plain(l, n, "sum_rows", isa->sum_rows, -1, err) : lower_ref(l, n, err);
+        return rvl__cpu_lower_sum(l, n, err);
+    case RVL_OP_BROADCAST:
+        return rvl__cpu_lower_broadcast(l, n, err);
     case RVL_OP_SOFTMAX:
-        return lower_plain(l, n, "softmax", isa->softmax, 0, err);
+        return lower_softmax(l, n, err);
     case RVL_OP_SOFTMAX_BWD:
-        return lower_plain(l, n, "softmax_bwd", isa->softmax_bwd, 1, err);
+        return rvl__cpu_lower_plain(l, n, "softmax_bwd", isa->softmax_bwd, 1, err);
     case RVL_OP_LAYER_NORM:
-        return lower_plain(l, n, "layer_norm", isa->layer_norm, -1, err);
+        return rvl__cpu_lower_plain(l, n, "layer_norm", isa->layer_norm, -1, err);
     case RVL_OP_LAYER_NORM_BWD:
-        return lower_plain(l, n, "layer_norm_bwd", isa->layer_norm_bwd, 4, err);
+        return rvl__cpu_lower_plain(l, n, "layer_norm_bwd", isa->layer_norm_bwd, 4, err);
     case RVL_OP_DROPOUT:
-        return lower_plain(l, n, "dropout", isa->dropout, 0, err);
+        return rvl__cpu_lower_plain(l, n, "dropout", isa->dropout, 0, err);
     case RVL_OP_TRANSPOSE:
-        return keeps_last_axis(n) ? lower_plain(l, n, "transpose", isa->transpose, -1, err) : lower_ref(l, n, err);
+        return keeps_last_axis(n) ? rvl__cpu_lower_plain(l, n, "transpose", isa->transpose, -1, err)
+                                  : rvl__cpu_lower_ref(l, n, err);
     default:
-        return lower_ref(l, n, err);
+        return lower_rows(l, n, err);
     }
 }
 
@@ -515,7 +483,7 @@ static rvl_status remake_unary(rvl_cpu_lowering *l, const rvl_node *reader, cons
 
     if (!g->has_backward || reader->id < g->n_forward || n->id >= g->n_forward || l->plan->opts.keep_all ||
         l->is_remade[n->id] || n->kind != RVL_NODE_OP || n->op != RVL_OP_UNARY || rvl__cpu_is_relu(n) ||
-        !has_vector_unary(n) || is_blocked(l, n))
+        !has_vector_unary(n) || rvl__cpu_is_blocked(l, n))
         return RVL_OK;
     rvl_plan_step *s;
     const int      in = rvl__cpu_value(l, n->in[0], RVL_LAYOUT_PLAIN);
@@ -561,7 +529,7 @@ rvl_status rvl__cpu_lower(rvl_plan *plan, rvl_error *err)
     l.n_uses = rvl__cpu_prepared(&l, n * sizeof *l.n_uses);
     l.blocked = rvl__cpu_prepared(&l, n * sizeof *l.blocked);
     if (!l.fusion || !l.absorbed || !l.is_remade || !l.n_uses || !l.blocked)
-        return out_of_memory(err);
+        return rvl__cpu_out_of_memory(err);
     for (size_t i = 0; i < n; i++)
         l.blocked[i] = -1;
     count_uses(&l);

@@ -13,7 +13,9 @@ typedef struct {
     const rvl_node *product;  /* CONV, CONV_BWD_DATA or MATMUL whose last terms this step finishes */
     const rvl_node *norm;     /* BATCH_NORM or SCALE_SHIFT */
     const rvl_node *residual; /* added after it */
-    const rvl_node *bias;     /* of a MATMUL */
+    const rvl_node *bias;     /* of a MATMUL or a SOFTMAX */
+    const rvl_node *scores;   /* what a SOFTMAX reads times `scale`, plus `bias` */
+    double          scale;
     bool            relu;
     const rvl_node *gate; /* BATCH_NORM_BWD after a ReLU: the norm's beta; in[4] is then the ReLU's dy */
 } rvl_cpu_fusion;
@@ -36,6 +38,23 @@ bool       rvl__cpu_is_relu(const rvl_node *n);
 /** Dense convolution: what conv and conv_bwd_weight can do; or depthwise. */
 bool       rvl__cpu_conv_is_dense(const rvl_node *n);
 bool       rvl__cpu_conv_is_depthwise(const rvl_node *n);
+
+rvl_status rvl__cpu_out_of_memory(rvl_error *err);
+/** The producer made it blocked. */
+bool       rvl__cpu_is_blocked(const rvl_cpu_lowering *l, const rvl_node *n);
+
+/** Everything plain, by a kernel of ours; by the reference backend's. `in_place`: the input that the output may lie
+ *  over, or -1. */
+rvl_status rvl__cpu_lower_plain(rvl_cpu_lowering *l, const rvl_node *n, const char *kernel, rvl_kernel run,
+                                int in_place, rvl_error *err);
+rvl_status rvl__cpu_lower_ref(rvl_cpu_lowering *l, const rvl_node *n, rvl_error *err);
+/** All inputs have the output's shape: any layout that the first one has. */
+rvl_status rvl__cpu_lower_same(rvl_cpu_lowering *l, const rvl_node *n, const char *kernel, rvl_kernel run,
+                               bool any_layout, rvl_error *err);
+/** ADD, SUB, MUL, DIV; SUM and SUM_TO; BROADCAST. */
+rvl_status rvl__cpu_lower_binary(rvl_cpu_lowering *l, const rvl_node *n, rvl_error *err);
+rvl_status rvl__cpu_lower_sum(rvl_cpu_lowering *l, const rvl_node *n, rvl_error *err);
+rvl_status rvl__cpu_lower_broadcast(rvl_cpu_lowering *l, const rvl_node *n, rvl_error *err);
 
 /** The value of a node in a layout, reordered if need be. -1: the tables are full. */
 int                     rvl__cpu_value(rvl_cpu_lowering *l, const rvl_node *n, rvl_layout layout);

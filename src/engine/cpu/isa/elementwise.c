@@ -185,6 +185,39 @@ void ISA(affine)(rvl_kernel_call *call)
     }
 }
 
+/* y = a op b for n elements, b one number. */
+INLINE void with_number(float *y, const float *a, float b, int64_t n, rvl_op op)
+{
+    if (op == RVL_OP_ADD || op == RVL_OP_SUB) {
+        const float c = op == RVL_OP_ADD ? b : -b;
+        for (int64_t i = 0; i < n; i++)
+            y[i] = a[i] + c;
+    } else if (op == RVL_OP_MUL) {
+        for (int64_t i = 0; i < n; i++)
+            y[i] = a[i] * b;
+    } else {
+        for (int64_t i = 0; i < n; i++)
+            y[i] = a[i] / b;
+    }
+}
+
+/* y = a op b for n elements. */
+INLINE void with_row(float *y, const float *a, const float *b, int64_t n, rvl_op op)
+{
+    if (op == RVL_OP_ADD)
+        for (int64_t i = 0; i < n; i++)
+            y[i] = a[i] + b[i];
+    else if (op == RVL_OP_SUB)
+        for (int64_t i = 0; i < n; i++)
+            y[i] = a[i] - b[i];
+    else if (op == RVL_OP_MUL)
+        for (int64_t i = 0; i < n; i++)
+            y[i] = a[i] * b[i];
+    else
+        for (int64_t i = 0; i < n; i++)
+            y[i] = a[i] / b[i];
+}
+
 /* Arithmetic of two values of one shape and layout; prepared: the op. */
 void ISA(binary_same)(rvl_kernel_call *call)
 {
@@ -195,56 +228,29 @@ void ISA(binary_same)(rvl_kernel_call *call)
 
     FOR_CHUNKS(n)
     {
-        const int64_t end = begin + CHUNK < n ? begin + CHUNK : n;
-        if (op == RVL_OP_ADD)
-            for (int64_t i = begin; i < end; i++)
-                y[i] = a[i] + b[i];
-        else if (op == RVL_OP_SUB)
-            for (int64_t i = begin; i < end; i++)
-                y[i] = a[i] - b[i];
-        else
-            for (int64_t i = begin; i < end; i++)
-                y[i] = a[i] * b[i];
+        with_row(y + begin, a + begin, b + begin, n - begin < CHUNK ? n - begin : CHUNK, op);
     }
 }
 
-/* x (rows, n) op a row (n), or a row for each period of rows: in[1] has in[0]'s last elements. prepared: the op. */
-void ISA(binary_row)(rvl_kernel_call *call)
+/* a (outer, middle, inner) op b (outer, inner). */
+void ISA(binary_middle)(rvl_kernel_call *call)
 {
-    const rvl_op  op = *(const rvl_op *)call->prepared;
-    const float  *a = call->in[0].data, *b = call->in[1].data;
-    float        *y = call->out[0].data;
-    const int64_t n = call->in[1].count, n_rows = call->out[0].count / n;
+    const rvl_cpu_binary *p = call->prepared;
+    const rvl_cpu_middle *m = &p->middle;
+    const int64_t         n = m->n_inner;
+    const int64_t         run = n > 1 ? 1 : CHUNK, n_runs = (m->n_middle + run - 1) / run; /* middles of a task */
+    const float          *a = call->in[0].data, *b = call->in[1].data;
+    float                *y = call->out[0].data;
 
 #pragma omp parallel for schedule(static)
-    for (int64_t r = 0; r < n_rows; r++) {
-        const float *x = a + r * n;
-        float       *to = y + r * n;
-        if (op == RVL_OP_ADD)
-            for (int64_t i = 0; i < n; i++)
-                to[i] = x[i] + b[i];
+    for (int64_t task = 0; task < m->n_outer * n_runs; task++) {
+        const int64_t outer = task / n_runs, first = task % n_runs * run;
+        const int64_t at = (outer * m->n_middle + first) * n;
+
+        if (n > 1)
+            with_row(y + at, a + at, b + outer * n, n, p->op);
         else
-            for (int64_t i = 0; i < n; i++)
-                to[i] = x[i] * b[i];
-    }
-}
-
-/* Columns summed over rows in f64: x (rows, n) -> y (n). */
-void ISA(sum_rows)(rvl_kernel_call *call)
-{
-    const float  *x = call->in[0].data;
-    float        *y = call->out[0].data;
-    const int64_t n = call->out[0].count, n_rows = call->in[0].count / n;
-
-#pragma omp parallel for schedule(static)
-    for (int64_t c = 0; c < n; c += 4 * VL) {
-        const int64_t width = n - c < 4 * VL ? n - c : 4 * VL;
-        double        sum[4 * VL] = {0};
-        for (int64_t r = 0; r < n_rows; r++)
-            for (int64_t i = 0; i < width; i++)
-                sum[i] += x[r * n + c + i];
-        for (int64_t i = 0; i < width; i++)
-            y[c + i] = (float)sum[i];
+            with_number(y + at, a + at, b[outer], m->n_middle - first < run ? m->n_middle - first : run, p->op);
     }
 }
 

@@ -90,6 +90,19 @@ INLINE void covering(int64_t *first, int64_t *last, const geometry *g, int axis,
     *last = top / g->stride[axis] + 1 < g->out[axis] ? top / g->stride[axis] + 1 : g->out[axis];
 }
 
+/* Sum over a box of one channel block with `size` = {rows of a slice, places of a row}. */
+INLINE vf box_sum(const float *x, const int64_t size[2], int64_t z0, int64_t z1, int64_t y0, int64_t y1, int64_t x0,
+                  int64_t x1)
+{
+    vf sum = vset(0.0F);
+
+    for (int64_t a = z0; a < z1; a++)
+        for (int64_t b = y0; b < y1; b++)
+            for (int64_t c = x0; c < x1; c++)
+                sum += vload(x + ((a * size[0] + b) * size[1] + c) * VL);
+    return sum;
+}
+
 /* in: dy, index; out: dx: each input place adds the windows that chose it. */
 void ISA(max_pool_bwd)(rvl_kernel_call *call)
 {
@@ -118,6 +131,48 @@ void ISA(max_pool_bwd)(rvl_kernel_call *call)
                         sum += (vf)((vi)vload(dy + at) & chosen);
                     }
             vstore(dx + col * VL, sum);
+        }
+    }
+}
+
+/* in: x; out: y, blocked: the sum over each window by the size of the whole kernel, so that padding counts as zeros. */
+void ISA(avg_pool)(rvl_kernel_call *call)
+{
+    const geometry g = geometry_of(&call->in[0], &call->out[0], &call->attr.pool);
+    const float    scale = 1.0F / (float)(g.kernel[0] * g.kernel[1] * g.kernel[2]);
+
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < g.n_blocks * g.out[0] * g.out[1]; i++) {
+        const float *x = (const float *)call->in[0].data + i / g.out[1] / g.out[0] * g.n_in * VL;
+        float       *y = (float *)call->out[0].data + i * g.out[2] * VL;
+        int64_t      z0, z1, y0, y1, x0, x1;
+
+        window(&z0, &z1, &g, 0, i / g.out[1] % g.out[0]);
+        window(&y0, &y1, &g, 1, i % g.out[1]);
+        for (int64_t col = 0; col < g.out[2]; col++) {
+            window(&x0, &x1, &g, 2, col);
+            vstore(y + col * VL, box_sum(x, &g.in[1], z0, z1, y0, y1, x0, x1) * scale);
+        }
+    }
+}
+
+/* in: dy; out: dx, blocked. */
+void ISA(avg_pool_bwd)(rvl_kernel_call *call)
+{
+    const geometry g = geometry_of(&call->out[0], &call->in[0], &call->attr.pool);
+    const float    scale = 1.0F / (float)(g.kernel[0] * g.kernel[1] * g.kernel[2]);
+
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < g.n_blocks * g.in[0] * g.in[1]; i++) {
+        const float *dy = (const float *)call->in[0].data + i / g.in[1] / g.in[0] * g.n_out * VL;
+        float       *dx = (float *)call->out[0].data + i * g.in[2] * VL;
+        int64_t      z0, z1, y0, y1, x0, x1;
+
+        covering(&z0, &z1, &g, 0, i / g.in[1] % g.in[0]);
+        covering(&y0, &y1, &g, 1, i % g.in[1]);
+        for (int64_t col = 0; col < g.in[2]; col++) {
+            covering(&x0, &x1, &g, 2, col);
+            vstore(dx + col * VL, box_sum(dy, &g.out[1], z0, z1, y0, y1, x0, x1) * scale);
         }
     }
 }

@@ -5,83 +5,40 @@
  * (LayerNorm's gamma and beta) run per column, in order.
  */
 #include <math.h>
-#include "engine/cpu/isa/vec.h"
+#include "engine/cpu/isa/row.h"
 
-/* Sum of f32 vectors in f64, four vectors at a time in f32. */
-typedef struct {
-    vd sum;
-} wide_sum;
-
-INLINE void wide_add(wide_sum *s, vf v)
+/* y = x * scale + bias. */
+INLINE void row_scores(float *y, const float *x, const float *bias, int64_t n, float scale)
 {
-    s->sum += __builtin_convertvector(v, vd);
+    if (bias)
+        for (int64_t i = 0; i < n; i++)
+            y[i] = x[i] * scale + bias[i];
+    else
+        for (int64_t i = 0; i < n; i++)
+            y[i] = x[i] * scale;
 }
 
-static float row_max(const float *x, int64_t n)
-{
-    float   m = x[0];
-    int64_t i = 0;
-
-    if (n >= VL) {
-        vf v = vload(x);
-        for (i = VL; i + VL <= n; i += VL)
-            v = vmax(vload(x + i), v);
-        m = vhighest(v);
-    }
-    for (; i < n; i++)
-        m = x[i] > m || x[i] != x[i] ? x[i] : m;
-    return m;
-}
-
-/* y = exp(x - m); the sum. */
-static double row_exp(float *y, const float *x, int64_t n, float m)
-{
-    wide_sum s = {{0}};
-    double   rest = 0.0;
-    int64_t  i = 0;
-
-    for (; i + VL <= n; i += VL) {
-        const vf e = vexp(vload(x + i) - m);
-        vstore(y + i, e);
-        wide_add(&s, e);
-    }
-    if (i < n) {
-        float e[VL];
-        vstore(e, vexp(vload_n(x + i, n - i) - m));
-        for (int64_t k = 0; k < n - i; k++) {
-            y[i + k] = e[k];
-            rest += e[k];
-        }
-    }
-    return vsum_d(s.sum) + rest;
-}
-
+/* in: x, [bias]; out: the softmax of x * scale + bias. */
 void ISA(softmax)(rvl_kernel_call *call)
 {
-    const int64_t n = call->in[0].shape[call->in[0].n_dims - 1], n_rows = call->in[0].count / n;
+    const rvl_cpu_scores *scores = call->prepared;
+    const int64_t         n = call->in[0].shape[call->in[0].n_dims - 1], n_rows = call->in[0].count / n;
+    const float           scale = (float)scores->scale;
 
 #pragma omp parallel for schedule(static)
     for (int64_t r = 0; r < n_rows; r++) {
+        const float *bias = scores->n_rows ? (const float *)call->in[1].data + r / scores->n_rows * n : NULL;
         const float *x = (const float *)call->in[0].data + r * n;
         float       *y = (float *)call->out[0].data + r * n;
-        const float  scale = (float)(1.0 / row_exp(y, x, n, row_max(x, n)));
 
+        if (bias || scale != 1.0F) {
+            row_scores(y, x, bias, n, scale);
+            x = y;
+        }
+        const float share = (float)(1.0 / row_exp(y, x, n, row_max(x, n)));
         for (int64_t i = 0; i < n; i++)
-            y[i] *= scale;
+            y[i] *= share;
     }
-}
-
-static double row_dot(const float *a, const float *b, int64_t n)
-{
-    wide_sum s = {{0}};
-    double   rest = 0.0;
-    int64_t  i = 0;
-
-    for (; i + VL <= n; i += VL)
-        wide_add(&s, vload(a + i) * vload(b + i));
-    for (; i < n; i++)
-        rest += (double)a[i] * b[i];
-    return vsum_d(s.sum) + rest;
 }
 
 /* in: y, dy; dx = y * (dy - sum(y * dy)). */
