@@ -4,34 +4,15 @@
  * Average precision of ranked lists.
  */
 #include "measure/average_precision.h"
-#include "base/alloc.h"
-#include "measure/rows.h"
+#include "measure/similarity.h"
 #include <math.h>
-#include <stdlib.h>
 
-typedef struct {
-    double similarity;
-    bool   is_relevant;
-} item;
-
-/* Best first; of equal ones the relevant last. */
-static int by_similarity(const void *a, const void *b)
-{
-    const item *x = a;
-    const item *y = b;
-    if (x->similarity > y->similarity)
-        return -1;
-    if (x->similarity < y->similarity)
-        return 1;
-    return (int)x->is_relevant - (int)y->is_relevant;
-}
-
-static double precision_sum(const item *items, int64_t n_items, int64_t k)
+static double precision_sum(const int64_t *places, int64_t n_places, const bool *is_relevant, int64_t k)
 {
     int64_t n_right = 0;
     double  sum = 0;
-    for (int64_t i = 0; i < n_items && i < k; i++) {
-        if (!items[i].is_relevant)
+    for (int64_t i = 0; i < n_places && i < k; i++) {
+        if (!is_relevant[places[i]])
             continue;
         n_right++;
         sum += (double)n_right / (double)(i + 1);
@@ -52,47 +33,54 @@ static double expected_sum(int64_t n_items, int64_t n_relevant, int64_t k)
     return sum;
 }
 
-/* Query i: its gallery with similarities, sorted. Returns how many are relevant. */
-static int64_t rank_items(item *items, int64_t *n_items, const rvl_ranking *r, int64_t i, const double *gallery_scale)
-{
-    int64_t n_relevant = 0;
+typedef struct {
+    const rvl_ranking *r;
+    double            *ap, *chance; /* (n_k, n) */
+    const int64_t     *k;
+    int                n_k;
+    int64_t            most; /* the largest cut, at most m */
+} ap_context;
 
-    *n_items = 0;
+/* `scratch`: best (most), barred (m), relevant (m). */
+static void measure_query(void *self, int64_t i, const double *similarity, void *scratch)
+{
+    const ap_context  *c = self;
+    const rvl_ranking *r = c->r;
+    int64_t           *best = scratch;
+    bool              *barred = (bool *)(best + c->most);
+    bool              *relevant = barred + r->m;
+    int64_t            n_items = 0;
+    int64_t            n_relevant = 0;
+
     for (int64_t j = 0; j < r->m; j++) {
-        const rvl_relevance relevance = r->relevance(r->context, i, j);
-        if (relevance == RVL_RELEVANCE_BARRED)
-            continue;
-        const double similarity = rvl__row_dot(r->query + i * r->e, r->gallery + j * r->e, r->e) * gallery_scale[j];
-        items[(*n_items)++] = (item){similarity, relevance == RVL_RELEVANCE_YES};
-        n_relevant += relevance == RVL_RELEVANCE_YES;
+        const rvl_relevance kind = r->relevance(r->context, i, j);
+        barred[j] = kind == RVL_RELEVANCE_BARRED;
+        relevant[j] = kind == RVL_RELEVANCE_YES;
+        n_items += !barred[j];
+        n_relevant += relevant[j];
     }
-    qsort(items, (size_t)*n_items, sizeof *items, by_similarity);
-    return n_relevant;
+    const rvl_places places = {similarity, barred, relevant, r->m};
+    const int64_t    n_best = n_relevant ? rvl_top_places(best, &places, c->most) : 0;
+    for (int q = 0; q < c->n_k; q++) {
+        const double most = (double)(n_relevant < c->k[q] ? n_relevant : c->k[q]);
+        c->ap[q * r->n + i] = n_relevant ? precision_sum(best, n_best, relevant, c->k[q]) / most : NAN;
+        c->chance[q * r->n + i] = n_relevant ? expected_sum(n_items, n_relevant, c->k[q]) / most : NAN;
+    }
 }
 
 rvl_status rvl_average_precision_at(double *ap, double *chance, const rvl_ranking *r, const int64_t *k, int n_k,
                                     rvl_error *err)
 {
-    item      *items = rvl_alloc_array((size_t)r->m + 1, sizeof *items);
-    double    *scale = rvl_alloc_array((size_t)(r->n + r->m) + 1, sizeof *scale);
-    rvl_status st = items && scale ? RVL_OK : rvl_fail(err, RVL_ERR_NOMEM, "out of memory for average precision");
+    const rvl_similarity s = {r->query, r->gallery, r->n, r->m, r->e, r->cosine};
+    ap_context           c = {r, ap, chance, k, n_k, 0};
 
-    if (!st) /* a query's own scale does not change its order, but a bad query must be told */
-        st = rvl__row_scales(scale + r->m, r->query, r->n, r->e, r->cosine, "query", err);
-    if (!st)
-        st = rvl__row_scales(scale, r->gallery, r->m, r->e, r->cosine, "gallery", err);
-    for (int64_t i = 0; !st && i < r->n; i++) {
-        int64_t       n_items;
-        const int64_t n_relevant = rank_items(items, &n_items, r, i, scale);
-        for (int c = 0; c < n_k; c++) {
-            const double most = (double)(n_relevant < k[c] ? n_relevant : k[c]);
-            ap[c * r->n + i] = n_relevant ? precision_sum(items, n_items, k[c]) / most : NAN;
-            chance[c * r->n + i] = n_relevant ? expected_sum(n_items, n_relevant, k[c]) / most : NAN;
-        }
-    }
-    rvl_free(items);
-    rvl_free(scale);
-    return st;
+    for (int q = 0; q < n_k; q++)
+        if (k[q] > c.most)
+            c.most = k[q];
+    if (c.most > r->m)
+        c.most = r->m;
+    return rvl_similarity_each(&s, measure_query, &c,
+                               (size_t)c.most * sizeof(int64_t) + 2 * (size_t)r->m * sizeof(bool), err);
 }
 
 double rvl_mean_defined(const double *value, const double *weight, int64_t n)

@@ -5,62 +5,75 @@
  */
 #include "measure/retrieval.h"
 #include "base/alloc.h"
-#include "measure/rows.h"
+#include "measure/similarity.h"
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
-static void similarities(double *out, const rvl_retrieval *r, const double *gallery_scale, int64_t i,
-                         double query_scale)
+typedef struct {
+    int64_t *const      *rank;
+    const rvl_retrieval *r;
+} rank_context;
+
+static int64_t diagonal_rank(const double *sim, int64_t n, int64_t i, bool ties_against)
 {
-    for (int64_t j = 0; j < r->n; j++)
-        out[j] = rvl__row_dot(r->query + i * r->e, r->gallery + j * r->e, r->e) * query_scale * gallery_scale[j];
-}
+    const double own = sim[i];
+    int64_t      rank = 1;
 
-/* Rank of query i from its similarities; `best` (n_groups) is scratch. */
-static int64_t rank_of(const rvl_retrieval *r, rvl_gallery kind, const double *sim, int64_t i, double *best)
-{
-    const int64_t *group = r->group;
-    int64_t        rank = 1;
-
-    if (kind == RVL_GALLERY_DIAGONAL || !group) {
-        for (int64_t j = 0; j < r->n; j++)
-            rank += j != i && sim[j] >= sim[i];
-        return rank;
-    }
-    for (int64_t g = 0; g < r->n_groups; g++)
-        best[g] = -INFINITY;
-    for (int64_t j = 0; j < r->n; j++)
-        if (sim[j] > best[group[j]])
-            best[group[j]] = sim[j];
-    const double own = best[group[i]];
-    if (kind == RVL_GALLERY_UNIQUE) {
-        for (int64_t g = 0; g < r->n_groups; g++)
-            rank += g != group[i] && best[g] >= own;
-    } else {
-        for (int64_t j = 0; j < r->n; j++)
-            rank += group[j] != group[i] && sim[j] >= own;
-    }
+    for (int64_t j = 0; j < i; j++)
+        rank += sim[j] >= own;
+    for (int64_t j = i + 1; j < n; j++)
+        rank += ties_against ? sim[j] >= own : sim[j] > own;
     return rank;
 }
 
-rvl_status rvl_retrieval_ranks(int64_t *rank, const rvl_retrieval *r, rvl_gallery kind, rvl_error *err)
+static int64_t unique_rank(const double *best, const rvl_retrieval *r, int64_t i)
 {
-    double    *query_scale = rvl_alloc_array((size_t)r->n + 1, 2 * sizeof(double));
-    double    *sim = rvl_alloc_array((size_t)(r->n + r->n_groups) + 1, sizeof *sim);
-    rvl_status st = query_scale && sim ? RVL_OK : rvl_fail(err, RVL_ERR_NOMEM, "out of memory for ranks");
+    const double own = best[r->group[i]];
+    int64_t      rank = 1;
 
-    if (!st)
-        st = rvl__row_scales(query_scale, r->query, r->n, r->e, r->cosine, "query", err);
-    if (!st)
-        st = rvl__row_scales(query_scale + r->n, r->gallery, r->n, r->e, r->cosine, "gallery", err);
-    for (int64_t i = 0; !st && i < r->n; i++) {
-        similarities(sim, r, query_scale + r->n, i, query_scale[i]);
-        rank[i] = rank_of(r, kind, sim, i, sim + r->n);
-    }
-    rvl_free(query_scale);
-    rvl_free(sim);
-    return st;
+    for (int64_t g = 0; g < r->n_groups; g++)
+        rank += g != r->group[i] && best[g] >= own;
+    return rank;
+}
+
+static int64_t duplicates_rank(const double *sim, double own, const rvl_retrieval *r, int64_t i)
+{
+    int64_t rank = 1;
+
+    for (int64_t j = 0; j < r->n; j++)
+        rank += r->group[j] != r->group[i] && sim[j] >= own;
+    return rank;
+}
+
+/* Ranks of query i; `scratch` holds the best similarity of each group. */
+static void rank_query(void *self, int64_t i, const double *sim, void *scratch)
+{
+    const rank_context  *c = self;
+    const rvl_retrieval *r = c->r;
+    double              *best = scratch;
+    int64_t *const      *rank = c->rank;
+    const int64_t        own_rank = diagonal_rank(sim, r->n, i, true);
+
+    if (rank[RVL_GALLERY_DIAGONAL])
+        rank[RVL_GALLERY_DIAGONAL][i] = own_rank;
+    if (rank[RVL_GALLERY_CT_CLIP])
+        rank[RVL_GALLERY_CT_CLIP][i] = diagonal_rank(sim, r->n, i, false);
+    for (int64_t g = 0; r->group && g < r->n_groups; g++)
+        best[g] = -INFINITY;
+    for (int64_t j = 0; r->group && j < r->n; j++)
+        if (sim[j] > best[r->group[j]])
+            best[r->group[j]] = sim[j];
+    if (rank[RVL_GALLERY_UNIQUE])
+        rank[RVL_GALLERY_UNIQUE][i] = r->group ? unique_rank(best, r, i) : own_rank;
+    if (rank[RVL_GALLERY_DUPLICATES])
+        rank[RVL_GALLERY_DUPLICATES][i] = r->group ? duplicates_rank(sim, best[r->group[i]], r, i) : own_rank;
+}
+
+rvl_status rvl_retrieval_ranks(int64_t *const rank[RVL_GALLERY_COUNT], const rvl_retrieval *r, rvl_error *err)
+{
+    const rvl_similarity s = {r->query, r->gallery, r->n, r->n, r->e, r->cosine};
+    rank_context         c = {rank, r};
+
+    return rvl_similarity_each(&s, rank_query, &c, (size_t)r->n_groups * sizeof(double), err);
 }
 
 /* Probability that at least one of `right` items is among the first k of m in random order. */
@@ -79,7 +92,7 @@ double rvl_retrieval_chance(const rvl_retrieval *r, rvl_gallery kind, int64_t k)
     double sum = 0;
     if (r->n == 0)
         return NAN;
-    if (kind == RVL_GALLERY_DIAGONAL || !r->group)
+    if (kind == RVL_GALLERY_DIAGONAL || kind == RVL_GALLERY_CT_CLIP || !r->group)
         return chance_of(r->n, 1, k);
     if (kind == RVL_GALLERY_UNIQUE)
         return chance_of(r->n_groups, 1, k);
@@ -116,39 +129,30 @@ double rvl_mean_reciprocal_rank(const int64_t *rank, const double *weight, int64
     return all > 0 ? sum / all : NAN;
 }
 
-typedef struct {
-    int64_t rank;
-    double  weight;
-} ranked;
-
-static int by_rank(const void *a, const void *b)
-{
-    int64_t x = ((const ranked *)a)->rank;
-    int64_t y = ((const ranked *)b)->rank;
-    return x < y ? -1 : x > y ? 1 : 0;
-}
-
 rvl_status rvl_median_rank(double *out, const int64_t *rank, const double *weight, int64_t n, rvl_error *err)
 {
-    ranked *r = rvl_alloc_array((size_t)n + 1, sizeof *r);
+    int64_t most = 0;
     double  all = 0;
     double  seen = 0;
 
     *out = NAN;
-    if (!r)
+    for (int64_t i = 0; i < n; i++)
+        if (rank[i] > most)
+            most = rank[i];
+    double *at_rank = rvl_alloc_array((size_t)most + 1, sizeof *at_rank);
+    if (!at_rank)
         return rvl_fail(err, RVL_ERR_NOMEM, "out of memory for the median rank");
     for (int64_t i = 0; i < n; i++) {
-        r[i] = (ranked){rank[i], weight ? weight[i] : 1};
-        all += r[i].weight;
+        at_rank[rank[i]] += weight ? weight[i] : 1;
+        all += weight ? weight[i] : 1;
     }
-    qsort(r, (size_t)n, sizeof *r, by_rank);
-    for (int64_t i = 0; all > 0 && i < n; i++) {
-        seen += r[i].weight;
+    for (int64_t k = 1; all > 0 && k <= most; k++) {
+        seen += at_rank[k];
         if (2 * seen >= all) {
-            *out = (double)r[i].rank;
+            *out = (double)k;
             break;
         }
     }
-    rvl_free(r);
+    rvl_free(at_rank);
     return RVL_OK;
 }

@@ -14,8 +14,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const int64_t ks[] = {1, 5, 10};
-enum { N_K = 3, N_METRICS = N_K + 2 };
+static const int64_t ks[] = {1, 5, 10, 50, 100};
+enum { N_K = 5, N_METRICS = N_K + 2 };
 
 typedef struct {
     const int64_t *rank;
@@ -31,34 +31,26 @@ static rvl_status rank_metrics(double *out, const double *weight, void *self, rv
     return rvl_median_rank(&out[N_K + 1], c->rank, weight, c->n, err);
 }
 
-static rvl_status one_gallery(json_t **out, const rvl_retrieval *r, rvl_gallery kind, const rvl_bench_pairs *p,
-                              int64_t n_draws, uint64_t seed, rvl_error *err)
+static rvl_status gallery_json(json_t **out, const int64_t *rank, const rvl_retrieval *r, rvl_gallery kind,
+                               const rvl_bench_pairs *p, int64_t n_draws, uint64_t seed, rvl_error *err)
 {
-    int64_t     *rank = rvl_alloc_array((size_t)r->n + 1, sizeof *rank);
+    rank_context c = {rank, r->n};
     rvl_interval v[N_METRICS];
-    rvl_status   st =
-        rank ? rvl_retrieval_ranks(rank, r, kind, err) : rvl_fail(err, RVL_ERR_NOMEM, "out of memory for ranks");
+    rvl_status st = rvl_bootstrap(v, N_METRICS, rank_metrics, &c, r->n, p->patient, p->n_patients, n_draws, seed, err);
 
-    *out = NULL;
-    if (!st) {
-        rank_context c = {rank, r->n};
-        st = rvl_bootstrap(v, N_METRICS, rank_metrics, &c, r->n, p->patient, p->n_patients, n_draws, seed, err);
+    if (st)
+        return st;
+    *out = json_object();
+    for (int i = 0; i < N_K; i++) {
+        char key[32];
+        snprintf(key, sizeof key, "recall_at_%d", (int)ks[i]);
+        rvl_json_set(*out, key, rvl__interval_json(&v[i]));
+        snprintf(key, sizeof key, "chance_at_%d", (int)ks[i]);
+        rvl_json_set(*out, key, rvl_json_real(rvl_retrieval_chance(r, kind, ks[i])));
     }
-    if (!st) {
-        json_t *j = json_object();
-        for (int i = 0; i < N_K; i++) {
-            char key[32];
-            snprintf(key, sizeof key, "recall_at_%d", (int)ks[i]);
-            rvl_json_set(j, key, rvl__interval_json(&v[i]));
-            snprintf(key, sizeof key, "chance_at_%d", (int)ks[i]);
-            rvl_json_set(j, key, rvl_json_real(rvl_retrieval_chance(r, kind, ks[i])));
-        }
-        rvl_json_set(j, "mrr", rvl__interval_json(&v[N_K]));
-        rvl_json_set(j, "median_rank", rvl__interval_json(&v[N_K + 1]));
-        *out = j;
-    }
-    rvl_free(rank);
-    return st;
+    rvl_json_set(*out, "mrr", rvl__interval_json(&v[N_K]));
+    rvl_json_set(*out, "median_rank", rvl__interval_json(&v[N_K + 1]));
+    return RVL_OK;
 }
 
 static const int64_t map_ks[] = {5, 10, 50};
@@ -168,37 +160,38 @@ rvl_status rvl__bench_images(json_t **out, const rvl_bench_images *p, int64_t n_
     return RVL_OK;
 }
 
+/* The galleries of one direction, by name; the first is the document that holds the others. */
 static rvl_status one_direction(json_t **out, const rvl_bench_pairs *p, bool image_to_text, int64_t n_draws,
                                 uint64_t seed, rvl_error *err)
 {
-    rvl_retrieval r = {.query = image_to_text ? p->image : p->text,
-                       .gallery = image_to_text ? p->text : p->image,
-                       .n = p->n,
-                       .e = p->e,
-                       .group = p->group,
-                       .n_groups = p->n_groups,
-                       .cosine = p->cosine};
-    json_t       *unique = NULL;
-    json_t       *duplicates = NULL;
-    rvl_status    st = one_gallery(out, &r, RVL_GALLERY_DIAGONAL, p, n_draws, seed, err);
+    static const char *const names[RVL_GALLERY_COUNT] = {NULL, "unique", "duplicates", "ct_clip"};
+    rvl_retrieval            r = {.query = image_to_text ? p->image : p->text,
+                                  .gallery = image_to_text ? p->text : p->image,
+                                  .n = p->n,
+                                  .e = p->e,
+                                  .group = p->group,
+                                  .n_groups = p->n_groups,
+                                  .cosine = p->cosine};
+    int64_t   *rank[RVL_GALLERY_COUNT] = {rvl_alloc_array((size_t)r.n + 1, sizeof(int64_t[RVL_GALLERY_COUNT]))};
+    json_t    *part[RVL_GALLERY_COUNT] = {NULL};
+    rvl_status st = rank[0] ? RVL_OK : rvl_fail(err, RVL_ERR_NOMEM, "out of memory for ranks");
 
+    for (int kind = 1; !st && kind < RVL_GALLERY_COUNT; kind++)
+        rank[kind] = rank[0] + kind * r.n;
     if (!st)
-        st = one_gallery(&unique, &r, RVL_GALLERY_UNIQUE, p, n_draws, seed, err);
-    if (!st)
-        st = one_gallery(&duplicates, &r, RVL_GALLERY_DUPLICATES, p, n_draws, seed, err);
+        st = rvl_retrieval_ranks(rank, &r, err);
+    for (int kind = 0; !st && kind < RVL_GALLERY_COUNT; kind++)
+        st = gallery_json(&part[kind], rank[kind], &r, (rvl_gallery)kind, p, n_draws, seed, err);
     if (!st) {
         rvl_ranking all = {r.query, r.gallery, r.n, r.n, r.e, r.cosine, same_group, &r};
-        st = add_map(duplicates, &all, p->patient, p->n_patients, n_draws, seed, err);
+        st = add_map(part[RVL_GALLERY_DUPLICATES], &all, p->patient, p->n_patients, n_draws, seed, err);
     }
-    if (!st) {
-        rvl_json_set(*out, "unique", unique);
-        rvl_json_set(*out, "duplicates", duplicates);
-    } else {
-        json_decref(*out);
-        json_decref(unique);
-        json_decref(duplicates);
-        *out = NULL;
-    }
+    for (int kind = 1; !st && kind < RVL_GALLERY_COUNT; kind++)
+        rvl_json_set(part[0], names[kind], part[kind]);
+    for (int kind = 0; st && kind < RVL_GALLERY_COUNT; kind++)
+        json_decref(part[kind]);
+    *out = st ? NULL : part[0];
+    rvl_free(rank[0]);
     return st;
 }
 
@@ -222,8 +215,10 @@ rvl_status rvl__bench_retrieval(json_t **out, const rvl_bench_pairs *p, int64_t 
     rvl_json_set(*out, "similarity", json_string(p->cosine ? "cosine" : "dot"));
     rvl_json_set(
         *out, "definition",
-        json_string("diagonal: only the own item is right; unique: equal texts are one item; duplicates: any item "
-                    "with an equal text is right; ties count against; 95 % intervals by bootstrap over patients"));
+        json_string(
+            "diagonal: only the own item is right; unique: equal texts are one item; duplicates: any item "
+            "with an equal text is right; ties count against; 95 % intervals by bootstrap over patients; ct_clip: the "
+            "dialect [ct-clip], only the own item is right, of equal similarities the earlier item comes first"));
     rvl_json_set(*out, "image_to_text", image_to_text);
     rvl_json_set(*out, "text_to_image", text_to_image);
     return RVL_OK;
