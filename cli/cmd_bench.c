@@ -14,7 +14,7 @@
 
 static void cell(char *out, size_t n_bytes, const json_t *v)
 {
-    const double value = rvl_json_get_f64(v, "value", NAN);
+    const double value = json_is_number(v) ? json_number_value(v) : rvl_json_get_f64(v, "value", NAN);
     const double low = rvl_json_get_f64(v, "low", NAN);
     if (!isfinite(value))
         snprintf(out, n_bytes, "-");
@@ -58,29 +58,72 @@ static void print_findings(const rvl_cli *cli, const json_t *part, const char *t
     printf("\n");
 }
 
+/* Macros over named sets of classes, each column a number of a dialect. */
+static void print_class_sets(const rvl_cli *cli, const json_t *part)
+{
+    enum { COLUMNS = 12, MAX_ROWS = 8 };
+    static const char *const columns[][2] = {{"", "macro_auroc"},
+                                             {"fvlm", "macro_auroc"},
+                                             {"ct_clip", "macro_accuracy"},
+                                             {"ct_clip", "macro_f1_weighted"},
+                                             {"ct_clip", "macro_precision"},
+                                             {"vlm3d", "macro_precision"},
+                                             {"vlm3d", "macro_recall"},
+                                             {"vlm3d", "macro_f1"},
+                                             {"vlm3d", "macro_accuracy"},
+                                             {"vlm3d", "crg"}};
+    char                     text[MAX_ROWS * COLUMNS][40];
+    const char              *cells[MAX_ROWS * COLUMNS] = {
+                     "class set",      "n",         "AUROC",     "[fvlm]",     "acc [ct-clip]", "wF1 [ct-clip]",
+                     "prec [ct-clip]", "P [vlm3d]", "R [vlm3d]", "F1 [vlm3d]", "acc [vlm3d]",   "CRG"};
+    size_t  n = 1;
+    size_t  i;
+    json_t *set;
+
+    json_array_foreach(json_object_get(part, "class_sets"), i, set)
+    {
+        if (n == MAX_ROWS)
+            break;
+        cells[n * COLUMNS] = rvl_json_get_string(set, "name", "");
+        snprintf(text[n * COLUMNS + 1], sizeof text[0], "%lld", (long long)rvl_json_get_i64(set, "n_classes", 0));
+        for (size_t c = 0; c < RVL_ARRAY_LEN(columns); c++) {
+            const json_t *from = *columns[c][0] ? json_object_get(set, columns[c][0]) : set;
+            cell(text[n * COLUMNS + 2 + c], sizeof text[0], json_object_get(from, columns[c][1]));
+        }
+        for (size_t c = 1; c < COLUMNS; c++)
+            cells[n * COLUMNS + c] = text[n * COLUMNS + c];
+        n++;
+    }
+    if (n > 1)
+        cli_print_table(cli, (int)n, COLUMNS, cells);
+    printf("\n");
+}
+
 static void print_retrieval(const rvl_cli *cli, const json_t *part)
 {
-    enum { COLUMNS = 8 };
-    static const char *const keys[] = {"recall_at_1", "recall_at_5", "recall_at_10", "median_rank"};
-    static const char *const galleries[] = {"diagonal", "unique", "duplicates"};
+    enum { COLUMNS = 10, GALLERIES = 4, ROWS = 1 + 2 * GALLERIES };
+    static const char *const keys[] = {"recall_at_1",  "recall_at_5",   "recall_at_10",
+                                       "recall_at_50", "recall_at_100", "median_rank"};
+    static const char *const galleries[GALLERIES][2] = {
+        {"", "diagonal"}, {"unique", "unique"}, {"duplicates", "duplicates"}, {"ct_clip", "[ct-clip]"}};
     static const char *const directions[][2] = {{"image_to_text", "image->text"}, {"text_to_image", "text->image"}};
-    char                     text[7 * COLUMNS][40];
-    const char              *cells[7 * COLUMNS] = {"direction", "gallery",   "pool",        "recall@1",
-                                                   "recall@5",  "recall@10", "median rank", "chance@10"};
+    char                     text[ROWS * COLUMNS][40];
+    const char              *cells[ROWS * COLUMNS] = {"direction", "gallery",   "pool",       "recall@1",    "recall@5",
+                                                      "recall@10", "recall@50", "recall@100", "median rank", "chance@10"};
     size_t                   n = 1;
 
     for (size_t d = 0; d < 2; d++) {
-        for (size_t g = 0; g < 3; g++, n++) {
+        for (size_t g = 0; g < GALLERIES; g++, n++) {
             const json_t *j = json_object_get(part, directions[d][0]);
-            if (g > 0)
-                j = json_object_get(j, galleries[g]);
+            if (*galleries[g][0])
+                j = json_object_get(j, galleries[g][0]);
             cells[n * COLUMNS] = directions[d][1];
-            cells[n * COLUMNS + 1] = galleries[g];
+            cells[n * COLUMNS + 1] = galleries[g][1];
             snprintf(text[n * COLUMNS + 2], sizeof text[0], "%lld",
                      (long long)rvl_json_get_i64(part, g == 1 ? "n_unique_texts" : "pool", 0));
-            for (size_t c = 0; c < 4; c++)
+            for (size_t c = 0; c < RVL_ARRAY_LEN(keys); c++)
                 cell(text[n * COLUMNS + 3 + c], sizeof text[0], json_object_get(j, keys[c]));
-            snprintf(text[n * COLUMNS + 7], sizeof text[0], "%.3f", rvl_json_get_f64(j, "chance_at_10", NAN));
+            cell(text[n * COLUMNS + 9], sizeof text[0], json_object_get(j, "chance_at_10"));
             for (size_t c = 2; c < COLUMNS; c++)
                 cells[n * COLUMNS + c] = text[n * COLUMNS + c];
         }
@@ -90,28 +133,37 @@ static void print_retrieval(const rvl_cli *cli, const json_t *part)
 
 static void print_maps(const rvl_cli *cli, const json_t *part)
 {
-    enum { COLUMNS = 8, ROWS = 5 };
-    static const char *const rows[][4] = {{"image_to_text", "duplicates", "image->text", "equal text"},
-                                          {"text_to_image", "duplicates", "text->image", "equal text"},
-                                          {"image_to_image", "any", "image->image", "any finding"},
-                                          {"image_to_image", "exact", "image->image", "same findings"}};
-    static const char *const keys[] = {"map_at_5", "map_at_10", "map_at_50"};
+    enum { COLUMNS = 9, ROWS = 8 };
+    static const char *const rows[][5] = {{"image_to_text", "duplicates", "image->text", "equal text", "map_at"},
+                                          {"text_to_image", "duplicates", "text->image", "equal text", "map_at"},
+                                          {"image_to_image", "any", "image->image", "any finding", "map_at"},
+                                          {"image_to_image", "exact", "image->image", "same findings", "map_at"},
+                                          {"image_to_image", "jaccard", "image->image", "Jaccard mean", "jaccard_at"},
+                                          {"image_to_image", "spectre", "image->image", "[spectre]", "map_at"},
+                                          {"image_to_image", "ct_clip", "image->image", "[ct-clip]", "map_at"}};
+    static const int         cuts[] = {1, 5, 10, 50};
     char                     text[ROWS * COLUMNS][40];
-    const char              *cells[ROWS * COLUMNS] = {"direction", "relevant", "pool",   "queries",
+    const char              *cells[ROWS * COLUMNS] = {"direction", "relevant", "pool",   "queries",  "mAP@1",
                                                       "mAP@5",     "mAP@10",   "mAP@50", "chance@10"};
     size_t                   n = 1;
 
     for (size_t i = 0; i < RVL_ARRAY_LEN(rows); i++) {
-        const json_t *direction = json_object_get(part, rows[i][0]);
-        const json_t *j = json_object_get(direction, rows[i][1]);
+        const json_t   *direction = json_object_get(part, rows[i][0]);
+        const json_t   *j = json_object_get(direction, rows[i][1]);
+        const long long pool = rvl_json_get_i64(direction, "pool", rvl_json_get_i64(part, "pool", 0));
+        const json_t   *chance = json_object_get(j, "map_chance_at_10");
         if (!j)
             continue;
-        snprintf(text[n * COLUMNS + 2], sizeof text[0], "%lld",
-                 (long long)rvl_json_get_i64(direction, "pool", rvl_json_get_i64(part, "pool", 0)));
-        snprintf(text[n * COLUMNS + 3], sizeof text[0], "%lld", (long long)rvl_json_get_i64(j, "n_queries", 0));
-        for (size_t c = 0; c < 3; c++)
-            cell(text[n * COLUMNS + 4 + c], sizeof text[0], json_object_get(j, keys[c]));
-        snprintf(text[n * COLUMNS + 7], sizeof text[0], "%.3f", rvl_json_get_f64(j, "map_chance_at_10", NAN));
+        if (!chance) /* a Jaccard mean's does not depend on the cut; [ct-clip] has a floor */
+            chance = json_object_get(j, json_object_get(j, "jaccard_chance") ? "jaccard_chance" : "map_floor_at_10");
+        snprintf(text[n * COLUMNS + 2], sizeof text[0], "%lld", pool);
+        snprintf(text[n * COLUMNS + 3], sizeof text[0], "%lld", (long long)rvl_json_get_i64(j, "n_queries", pool));
+        for (size_t c = 0; c < RVL_ARRAY_LEN(cuts); c++) {
+            char key[32];
+            snprintf(key, sizeof key, "%s_%d", rows[i][4], cuts[c]);
+            cell(text[n * COLUMNS + 4 + c], sizeof text[0], json_object_get(j, key));
+        }
+        cell(text[n * COLUMNS + 8], sizeof text[0], chance);
         for (size_t c = 0; c < COLUMNS; c++)
             cells[n * COLUMNS + c] = c < 2 ? rows[i][2 + c] : text[n * COLUMNS + c];
         n++;
@@ -124,8 +176,10 @@ static void print_tables(const rvl_cli *cli, const json_t *root)
 {
     static const char *const parts[] = {"zeroshot", "supervised", "predictions"};
     for (size_t i = 0; i < RVL_ARRAY_LEN(parts); i++)
-        if (json_object_get(root, parts[i]))
+        if (json_object_get(root, parts[i])) {
             print_findings(cli, json_object_get(root, parts[i]), parts[i]);
+            print_class_sets(cli, json_object_get(root, parts[i]));
+        }
     if (json_object_get(root, "retrieval")) {
         print_retrieval(cli, json_object_get(root, "retrieval"));
         print_maps(cli, json_object_get(root, "retrieval"));

@@ -7,12 +7,15 @@
 #include "base/json.h"
 #include "measure/bootstrap.h"
 #include "measure/metrics.h"
+#include "measure/protocol.h"
 #include "verbs/bench_parts.h"
 #include <math.h>
+#include <stdio.h>
 
-enum { PER_FINDING = 5, N_MACRO = 4, N_BINS = 10 };
+/* Order of the metric vector: the values of each finding, then the macros. */
+static const char *const keys[] = {"auroc", "ap", "f1", "precision", "recall", "f1_weighted", "accuracy"};
+enum { PER_FINDING = 7, N_OF_AUROC = 3, N_MACRO = N_OF_AUROC + PER_FINDING - 1, N_BINS = 10 };
 
-/* Order of the metric vector: k x {auroc, ap, f1, precision, recall}, then the macros. */
 typedef struct {
     const rvl_bench_findings *b;
     double                   *threshold;      /* (k), NaN: none */
@@ -64,13 +67,16 @@ static rvl_status all_metrics(double *out, const double *row_weight, void *self,
         st = rvl_auroc(&m[0], &task, err);
         if (!st)
             st = rvl_average_precision(&m[1], &task, err);
-        m[2] = m[3] = m[4] = NAN;
+        for (int q = 2; q < PER_FINDING; q++)
+            m[q] = NAN;
         if (!st && isfinite(c->threshold[j])) {
             rvl_confusion at;
             rvl_confusion_at(&at, &task, c->threshold[j]);
             m[2] = at.f1;
             m[3] = at.precision;
             m[4] = at.recall;
+            m[5] = rvl_weighted_f1(&at);
+            m[6] = at.accuracy;
         }
         if (st)
             rvl_error_prefix(err, "finding '%s'", c->b->names[j]);
@@ -79,7 +85,8 @@ static rvl_status all_metrics(double *out, const double *row_weight, void *self,
     macro[0] = mean_where(out, PER_FINDING, c, -1);
     macro[1] = mean_where(out, PER_FINDING, c, 0);
     macro[2] = mean_where(out, PER_FINDING, c, 1);
-    macro[3] = mean_where(out + 1, PER_FINDING, c, -1);
+    for (int q = 1; q < PER_FINDING; q++)
+        macro[N_OF_AUROC + q - 1] = mean_where(out + q, PER_FINDING, c, -1);
     return st;
 }
 
@@ -138,7 +145,6 @@ static json_t *calibration_json(const context *c, double *brier, double *ece)
 
 static json_t *finding_json(context *c, int j, const rvl_interval *v)
 {
-    static const char *const  keys[] = {"auroc", "ap", "f1", "precision", "recall"};
     const rvl_bench_findings *b = c->b;
     json_t                   *f = json_object();
     double                    n_positive = 0;
@@ -177,12 +183,19 @@ static json_t *document(context *c, const rvl_interval *v)
     rvl_json_set(root, "n_patients", json_integer(c->b->n_patients));
     rvl_json_set(
         root, "definition",
-        json_string("macro: mean over findings with both classes; intervals: 95 %, bootstrap over patients; F1, "
-                    "precision, recall at the threshold with the best F1 on the validation part"));
+        json_string(
+            "macro: mean over findings with both classes; intervals: 95 %, bootstrap over patients; F1, "
+            "precision, recall, weighted F1, accuracy at the threshold with the best F1 on the validation part; "
+            "ct_clip: dialect [ct-clip], threshold of 100 nearest to the corner of the ROC plane, chosen on "
+            "the measured cases; vlm3d: dialect [vlm3d], at 0.5"));
     rvl_json_set(root, "macro_auroc", rvl__interval_json(&v[k * PER_FINDING]));
     rvl_json_set(root, "trained_macro_auroc", rvl__interval_json(&v[k * PER_FINDING + 1]));
     rvl_json_set(root, "withheld_macro_auroc", rvl__interval_json(&v[k * PER_FINDING + 2]));
-    rvl_json_set(root, "macro_ap", rvl__interval_json(&v[k * PER_FINDING + 3]));
+    for (int q = 1; q < PER_FINDING; q++) {
+        char key[32];
+        snprintf(key, sizeof key, "macro_%s", keys[q]);
+        rvl_json_set(root, key, rvl__interval_json(&v[k * PER_FINDING + N_OF_AUROC + q - 1]));
+    }
     for (int j = 0; j < k; j++)
         json_array_append_new(findings, finding_json(c, j, v + j * PER_FINDING));
     rvl_json_set(root, "findings", findings);
@@ -198,18 +211,28 @@ rvl_status rvl__bench_findings(json_t **out, const rvl_bench_findings *b, int64_
     rvl_status    st = RVL_OK;
 
     *out = NULL;
+    double *auroc = rvl_alloc_array((size_t)b->k, sizeof *auroc);
     c.threshold = rvl_alloc_array((size_t)b->k, sizeof *c.threshold);
     c.score = rvl_alloc_array((size_t)b->n + 1, sizeof *c.score);
     c.weight = rvl_alloc_array((size_t)b->n + 1, sizeof *c.weight);
     c.truth = rvl_alloc_array((size_t)b->n + 1, sizeof *c.truth);
-    if (!v || !c.threshold || !c.score || !c.weight || !c.truth)
+    if (!v || !auroc || !c.threshold || !c.score || !c.weight || !c.truth)
         st = rvl_fail(err, RVL_ERR_NOMEM, "out of memory for metrics");
     if (!st)
         st = choose_thresholds(&c, err);
     if (!st)
         st = rvl_bootstrap(v, n_metrics, all_metrics, &c, b->n, b->patient, b->n_patients, n_draws, seed, err);
-    if (!st)
+    if (!st) {
         *out = document(&c, v);
+        for (int j = 0; j < b->k; j++)
+            auroc[j] = v[j * PER_FINDING].value;
+        st = rvl__bench_protocols(*out, b, auroc, err);
+    }
+    if (st) {
+        json_decref(*out);
+        *out = NULL;
+    }
+    rvl_free(auroc);
     rvl_free(v);
     rvl_free(c.threshold);
     rvl_free(c.score);

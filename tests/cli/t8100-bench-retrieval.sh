@@ -5,9 +5,11 @@
 . "$repo/tests/cli/small_model.sh"
 bench=(bench --suite retrieval --split all --bootstrap 10 -m runs/clip)
 
-want 0 "two tables" 'direction +relevant +pool +queries +mAP@5' "$rvl" "${bench[@]}" cohort
+want 0 "two tables" 'direction +relevant +pool +queries +mAP@1 +mAP@5' "$rvl" "${bench[@]}" cohort
 has "images by a finding in common" '^image->image +any finding +40 ' out
 has "and by the same findings" '^image->image +same findings +40 ' out
+has "as SPECTRE counts" '^image->image +\[spectre\] +40 ' out
+has "and as CT-CLIP prints" '^image->image +\[ct-clip\] +40 ' out
 want 0 "a document" '"image_to_image": ' "$rvl" "${bench[@]}" cohort --json
 has "with the definition" 'map@k\[clean\]' out
 want 0 "values can be bounds" '' "$rvl" "${bench[@]}" cohort --min retrieval.image_to_image.any.map_at_10=0

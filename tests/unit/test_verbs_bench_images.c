@@ -39,6 +39,18 @@ static void images__of_the_same_patient_are_left_out(void **state)
     assert_true(fabs(value(j, "exact", "map_at_5") - (1.0 / 4 + 1.0 / 3) / 2) < 1e-15);
     /* one relevant of three (query 1), of four (query 3): (1 + 1/2 + 1/3) / 3 and (1 + 1/2 + 1/3 + 1/4) / 4 */
     assert_true(fabs(value(j, "any", "map_chance_at_10") - (11.0 / 18 + 25.0 / 48) / 2) < 1e-15);
+    /* spectre: in one dimension all cosines are equal, the relevant image comes last of the four others */
+    assert_true(value(j, "spectre", "n_queries") == 2);
+    assert_true(fabs(value(j, "spectre", "map_at_5") - 0.25) < 1e-15);
+    /* ct_clip: everyone finds 0, 1, 3: Jaccard (1, 1/2, 0), (1/2, 1, 1/2), (0, 1/2, 1) and nothing for 2 and 4 */
+    assert_true(fabs(value(j, "ct_clip", "jaccard_at_1") - 0.3) < 1e-15);
+    assert_true(fabs(value(j, "ct_clip", "jaccard_at_5") - 1.0 / 3) < 1e-15);
+    assert_true(fabs(value(j, "ct_clip", "map_at_5") - (0.3 + 1.0 / 3) / 2) < 1e-15);
+    assert_true(fabs(value(j, "ct_clip", "map_floor_at_1") - 0.6) < 1e-15); /* three of five find themselves */
+    /* jaccard: 0 and 1 find 3 alone, 3 finds 0, then 1 */
+    assert_true(value(j, "jaccard", "n_queries") == 3);
+    assert_true(fabs(value(j, "jaccard", "jaccard_at_1") - 0.5 / 3) < 1e-15);
+    assert_true(fabs(value(j, "jaccard", "jaccard_at_5") - 0.25) < 1e-15);
     json_decref(j);
 }
 
