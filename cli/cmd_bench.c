@@ -181,7 +181,8 @@ static void print_tables(const rvl_cli *cli, const json_t *root)
             print_class_sets(cli, json_object_get(root, parts[i]));
         }
     if (json_object_get(root, "retrieval")) {
-        print_retrieval(cli, json_object_get(root, "retrieval"));
+        if (json_object_get(json_object_get(root, "retrieval"), "image_to_text"))
+            print_retrieval(cli, json_object_get(root, "retrieval"));
         print_maps(cli, json_object_get(root, "retrieval"));
     }
 }
@@ -246,14 +247,17 @@ int cmd_bench(int argc, char **argv, rvl_cli *cli)
          OPT_STR("prompts", 0, &o.prompts, "SCHEMA", "schema name or YAML file with prompts [the model's]"),
          OPT_STR("uncertain", 0, &o.uncertain, "POLICY", "ignore, present or absent [ignore]"),
          OPT_STR("missing", 0, &o.missing, "POLICY", "findings not mentioned: ignore or absent [absent]"),
+         OPT_STR("group", 0, &o.group, "HOW", "volumes of one scan count once: scan (mean), scan-first [each]"),
          OPT_GROUP("elsewhere"),
          OPT_STR("predictions", 0, &o.predictions, "CSV", "scores made elsewhere: id, then a column per finding"),
          OPT_STR("labels", 0, &o.labels, "CSV", "their truth: id, optional patient, the same columns"),
          OPT_STR("val-predictions", 0, &o.val_predictions, "CSV", "scores that thresholds are chosen on"),
          OPT_STR("val-labels", 0, &o.val_labels, "CSV", "their truth"),
-         OPT_STR("image-embeddings", 0, &o.image_embeddings, "FILE", "npy or safetensors of shape (n, e)"),
-         OPT_STR("text-embeddings", 0, &o.text_embeddings, "FILE", "npy or safetensors of shape (n, e)"),
-         OPT_STR("pairs", 0, &o.pairs, "CSV", "image_row, text_row, optional patient and text [row by row]"),
+         OPT_STR("image-embeddings", 0, &o.image_embeddings, "FILE", "npy, npz, safetensors or CSV of shape (n, e)"),
+         OPT_STR("text-embeddings", 0, &o.text_embeddings, "FILE", "the same; --labels alone measures images by images"),
+         OPT_STR("pairs", 0, &o.pairs, "CSV", "image_row, text_row, optional id, patient, text [row by row]"),
+         OPT_STR("similarity", 0, &o.similarity, "KIND", "cosine or dot [cosine]"),
+         OPT_STR("map", 0, &o.map, "NAME", "CT-RATE's classes as rad-chestct-16 or rad-chestct-15 [as they are]"),
          OPT_GROUP("output"),
          OPT_INT("bootstrap", 0, &o.n_bootstrap, "draws for the intervals [1000]"),
          OPT_STR("html", 0, &o.html, "FILE", "write one page with tables and plots"),
@@ -266,13 +270,13 @@ int cmd_bench(int argc, char **argv, rvl_cli *cli)
         return cli->exit_code;
     if (cli_excludes(cli, o.predictions != NULL, "--predictions",
                      (const char *const[]){"split", "val-split", "suite", "prompts", "predictions-out", "limit",
-                                           "pairs", NULL}) ||
-        cli_excludes(cli, o.image_embeddings != NULL, "--image-embeddings",
-                     (const char *const[]){"split", "val-split", "suite", "prompts", "predictions-out", "limit",
-                                           "labels", "uncertain", "missing", NULL}) ||
+                                           "pairs", "similarity", NULL}) ||
         cli_excludes(
-            cli, o.cohort != NULL, "a cohort",
-            (const char *const[]){"labels", "val-predictions", "val-labels", "text-embeddings", "pairs", NULL}))
+            cli, o.image_embeddings != NULL, "--image-embeddings",
+            (const char *const[]){"split", "val-split", "suite", "prompts", "predictions-out", "limit", "map", NULL}) ||
+        cli_excludes(cli, o.cohort != NULL, "a cohort",
+                     (const char *const[]){"labels", "val-predictions", "val-labels", "text-embeddings", "pairs",
+                                           "similarity", "map", NULL}))
         return cli->exit_code;
     if (o.n_bootstrap < 0)
         return cli_usage(cli, "--bootstrap is not negative");

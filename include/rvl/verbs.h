@@ -207,7 +207,10 @@ typedef struct {
     const char *val_split;              /* thresholds are chosen here ("val") */
     const char *suite;                  /* comma-separated: supervised, zeroshot, retrieval (what the model can) */
     const char *predictions, *labels, *val_predictions, *val_labels; /* CSV files made elsewhere */
-    const char *image_embeddings, *text_embeddings, *pairs;          /* npy or safetensors; CSV */
+    const char *image_embeddings, *text_embeddings, *pairs;          /* npy, npz, safetensors or CSV; CSV */
+    const char *similarity; /* of embeddings made elsewhere: cosine or dot ("cosine") */
+    const char *group;      /* reconstructions of a scan count once: scan, scan-first (each volume for itself) */
+    const char *map;        /* CT-RATE's classes as RAD-ChestCT's: rad-chestct-16, rad-chestct-15 (none) */
     const char *prompts;
     const char *uncertain, *missing; /* as in pretrain ("ignore"), ("absent") */
     const char *html;                /* page to write (none) */

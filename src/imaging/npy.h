@@ -20,7 +20,7 @@ typedef struct {
 RVL_MUST_USE rvl_status rvl_npy_parse(rvl_npy *out, const void *bytes, size_t n_bytes, const char *name,
                                       size_t max_bytes, rvl_error *err);
 RVL_MUST_USE rvl_status rvl_npy_load(rvl_npy *out, const char *path, size_t max_bytes, rvl_error *err);
-/** Member "train_images" (file "train_images.npy") of an npz. */
+/** Member "train_images" (file "train_images.npy") of an npz; NULL: the one it holds. */
 RVL_MUST_USE rvl_status rvl_npz_load(rvl_npy *out, const char *path, const char *member, size_t max_bytes,
                                      rvl_error *err);
 RVL_MUST_USE rvl_status rvl_npy_save_f32(const char *path, const float *data, int n_dims, const int64_t *shape,

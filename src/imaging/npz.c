@@ -9,6 +9,18 @@
 #include <string.h>
 #include <zip.h>
 
+/* The file name of the one array that an archive holds. */
+static rvl_status only_member(rvl_str *name, zip_t *z, const char *path, rvl_error *err)
+{
+    const zip_int64_t n = zip_get_num_entries(z, 0);
+    const char       *only = n == 1 ? zip_get_name(z, 0, 0) : NULL;
+
+    if (!only)
+        return rvl_fail(err, RVL_ERR_FORMAT, "'%s' holds %lld arrays and none is named", path, (long long)n);
+    rvl_str_add(name, only);
+    return RVL_OK;
+}
+
 static rvl_status read_member(rvl_npy *out, zip_t *z, const char *path, const char *member, size_t max_bytes,
                               rvl_error *err)
 {
@@ -19,9 +31,18 @@ static rvl_status read_member(rvl_npy *out, zip_t *z, const char *path, const ch
     uint8_t     behind = 0;
     rvl_status  st = RVL_OK;
 
-    rvl_str_addf(&name, "%s.npy", member);
-    if (name.failed)
-        return rvl_fail(err, RVL_ERR_NOMEM, "out of memory");
+    if (!member)
+        st = only_member(&name, z, path, err);
+    else
+        rvl_str_addf(&name, "%s.npy", member);
+    if (!st && name.failed)
+        st = rvl_fail(err, RVL_ERR_NOMEM, "out of memory");
+    if (st) {
+        rvl_str_free(&name);
+        return st;
+    }
+    if (!member)
+        member = name.ptr;
     zip_stat_init(&stat);
     if (zip_stat(z, name.ptr, 0, &stat) != 0 || !(stat.valid & ZIP_STAT_SIZE))
         st = rvl_fail(err, RVL_ERR_NOT_FOUND, "'%s' has no array '%s'", path, member);

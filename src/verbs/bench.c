@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "learn/contrast.h"
 #include "measure/bootstrap.h"
+#include "verbs/bench_group.h"
 #include "verbs/bench_parts.h"
 #include "verbs/label_policy.h"
 #include "verbs/model_use.h"
@@ -92,6 +93,8 @@ static rvl_status measure_findings(json_t **out, bench *b, const rvl_schema *sch
 {
     const rvl_schema *labels = rvl_cohort_schema(b->cohort);
     const int         k = rvl_schema_count(schema);
+    rvl_grouped_part  test = {0};
+    rvl_grouped_part  val = {0};
     rvl_status        st = RVL_OK;
 
     for (int j = 0; j < k; j++) {
@@ -108,24 +111,30 @@ static rvl_status measure_findings(json_t **out, bench *b, const rvl_schema *sch
         st = rvl__part_labels(&b->val, column, k, b->uncertain, b->missing, err);
     if (!st && b->has_val)
         st = scores_of(b, &b->val, schema, zeroshot, err);
-    rvl_bench_findings f = {.n = b->test.list.n_cases,
+    if (!st)
+        st = rvl__group_part(&test, &b->test, k, b->opts->group, err);
+    if (!st && b->has_val)
+        st = rvl__group_part(&val, &b->val, k, b->opts->group, err);
+    rvl_bench_findings f = {.n = test.n,
                             .k = k,
                             .names = names,
                             .withheld = withheld,
-                            .score = b->test.score,
-                            .truth = b->test.truth,
-                            .valid = b->test.valid,
-                            .patient = b->test.patient,
-                            .n_patients = b->test.n_patients,
-                            .n_val = b->has_val ? b->val.list.n_cases : 0,
-                            .val_score = b->val.score,
-                            .val_valid = b->val.valid,
-                            .val_truth = b->val.truth,
+                            .score = test.score,
+                            .truth = test.truth,
+                            .valid = test.valid,
+                            .patient = test.patient,
+                            .n_patients = test.n_patients,
+                            .n_val = val.n,
+                            .val_score = val.score,
+                            .val_valid = val.valid,
+                            .val_truth = val.truth,
                             .is_probability = true};
     if (!st)
         st = rvl__bench_findings(out, &f, b->opts->n_bootstrap, (uint64_t)b->opts->seed, err);
     if (!st && b->opts->predictions_out)
         st = rvl__part_save(b->opts->predictions_out, &b->test, k, names, err);
+    rvl__grouped_part_fini(&test);
+    rvl__grouped_part_fini(&val);
     return st;
 }
 
@@ -188,14 +197,17 @@ static rvl_status bench_pairs(json_t *root, bench *b, rvl_error *err)
     if (!st && some.n_cases < 2)
         st = rvl_fail(err, RVL_ERR_NOT_FOUND, "suite retrieval: split '%s' has no reports", b->opts->split);
     const int64_t n = some.n_cases;
+    p.n = n;
     if (!st)
         st = rvl_infer_cases(x, b->use.infer, "embedding", b->cohort, &some, err);
     if (!st)
         st = rvl_infer_texts(x + n * e, b->use.infer, "embedding", (const char *const *)texts, n, &n_cut, err);
     if (!st)
         st = rvl_number_groups(numbers + n_all, &p.n_groups, (const char *const *)texts, n, err);
+    if (!st)
+        st = rvl__group_embeddings(&p.n, x, x + n * e, e, p.cosine, numbers + n_all, sizeof *numbers, numbers, &some,
+                                   b->opts->group, err);
     if (!st) {
-        p.n = n;
         p.image = x;
         p.text = x + n * e;
         p.patient = numbers;
@@ -226,8 +238,9 @@ static rvl_status bench_images(json_t *root, bench *b, rvl_error *err)
     const int64_t        e = b->use.m->clip.embed_dim;
     float               *x = rvl_alloc_array((size_t)(n * e) + 1, sizeof *x);
     uint8_t             *present = rvl_alloc_array((size_t)(n * k) + 1, sizeof *present);
+    int64_t             *patient = rvl_alloc_array((size_t)n + 1, sizeof *patient);
     json_t              *part_json = NULL;
-    rvl_status           st = x && present ? RVL_OK : no_memory(err);
+    rvl_status           st = x && present && patient ? RVL_OK : no_memory(err);
 
     if (!st && k > 0)
         st = rvl_infer_cases(x, b->use.infer, "embedding", b->cohort, list, err);
@@ -245,23 +258,29 @@ static rvl_status bench_images(json_t *root, bench *b, rvl_error *err)
                               .image = x,
                               .k = k,
                               .present = present,
-                              .patient = b->test.patient,
+                              .patient = patient,
                               .n_patients = b->test.n_patients,
                               .cosine = b->use.m->clip.similarity == RVL_SIMILARITY_COSINE};
-        st = rvl__bench_images(&part_json, &p, b->opts->n_bootstrap, (uint64_t)b->opts->seed, err);
+        memcpy(patient, b->test.patient, (size_t)n * sizeof *patient);
+        st = rvl__group_embeddings(&p.n, x, NULL, e, p.cosine, present, (size_t)k, patient, list, b->opts->group, err);
+        if (!st)
+            st = rvl__bench_images(&part_json, &p, b->opts->n_bootstrap, (uint64_t)b->opts->seed, err);
         if (!st)
             rvl_json_set(json_object_get(root, "retrieval"), "image_to_image", part_json);
     }
     rvl_free(x);
     rvl_free(present);
+    rvl_free(patient);
     return st;
 }
 
 static rvl_status open_parts(bench *b, rvl_error *err)
 {
     const rvl_bench_opts *o = b->opts;
-    rvl_status            st = rvl__uncertain_parse(&b->uncertain, o->uncertain, err);
+    rvl_status            st = rvl__scan_groups_check(o->group, err);
 
+    if (!st)
+        st = rvl__uncertain_parse(&b->uncertain, o->uncertain, err);
     if (!st)
         st = rvl__missing_parse(&b->missing, o->missing, err);
     if (!st)
@@ -273,7 +292,7 @@ static rvl_status open_parts(bench *b, rvl_error *err)
     b->has_val = o->val_split && *o->val_split && !rvl_str_equal(o->val_split, o->split);
     if (!st && b->has_val) {
         rvl_error none = {0};
-        b->has_val = rvl_cohort_cases(&b->val.list, b->cohort, o->val_split, &none) == RVL_OK;
+        b->has_val = rvl__part_open(&b->val, b->cohort, o->val_split, 0, &none) == RVL_OK;
         if (!b->has_val)
             rvl_log(RVL_LOG_WARN, "no split '%s' to choose thresholds on: F1, precision and recall are left out",
                     o->val_split);
@@ -326,6 +345,8 @@ static rvl_status bench_cohort(json_t *root, const rvl_bench_opts *o, rvl_error 
         rvl_json_set(root, "split", json_string(o->split));
         rvl_json_set(root, "uncertain", json_string(o->uncertain));
         rvl_json_set(root, "missing", json_string(o->missing));
+        if (o->group)
+            rvl_json_set(root, "group", json_string(o->group));
     }
     if (!st && wants(suite, "supervised"))
         st = bench_findings(root, &b, false, err);

@@ -207,7 +207,7 @@ static void add_images(rvl_str *s, const json_t *part)
     rvl_str_add(s, "</table>");
 }
 
-static void add_retrieval(rvl_str *s, const json_t *part)
+static void add_pairs(rvl_str *s, const json_t *part)
 {
     static const char *const galleries[] = {"", "unique", "duplicates", "ct_clip"};
     rvl_str_addf(s, "<h2>Retrieval</h2><p>Pool of %lld, %lld different texts. ",
@@ -221,6 +221,12 @@ static void add_retrieval(rvl_str *s, const json_t *part)
         add_direction(s, part, "text_to_image", "text to image", galleries[g]);
     }
     rvl_str_add(s, "</table>");
+}
+
+static void add_retrieval(rvl_str *s, const json_t *part)
+{
+    if (json_object_get(part, "image_to_text"))
+        add_pairs(s, part);
     if (json_object_get(part, "image_to_image"))
         add_images(s, json_object_get(part, "image_to_image"));
 }

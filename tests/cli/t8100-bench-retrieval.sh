@@ -24,4 +24,26 @@ Y
 want 0 "a cohort without labels" '' "$rvl" ingest raw --map plain.yaml -o plain
 want 0 "has texts" '^image->text +equal text' "$rvl" "${bench[@]}" plain
 is "and no images by images" "$(grep -c 'image->image' out)" 0
+
+# each study twice, as two reconstructions of one scan
+twin() { # number of the reconstruction, letter of the study
+    tail -n +2 raw/cases.csv | sed -E "s#^images/(0*)([0-9]+)[.]png,(P[0-9]+),S#images/v_\\2_a_$1.png,\\3,$2#"
+}
+mkdir -p twins/images
+for f in raw/images/*.png; do
+    i=$(basename "$f" .png)
+    for r in 1 2; do cp "$f" "twins/images/v_$(echo "$i" | sed 's/^0*\(.\)/\1/')_a_$r.png"; done
+done
+{ head -1 raw/cases.csv; twin 1 S; twin 2 T; } > twins/cases.csv
+cp raw/map.yaml twins
+want 0 "a cohort of reconstructions" '' "$rvl" ingest twins -o twice --height 32 --width 32
+want 0 "counts volumes" '^image->image +any finding +80 ' "$rvl" "${bench[@]}" twice
+want 0 "or scans" '^image->image +any finding +40 ' "$rvl" "${bench[@]}" twice --group scan
+"$rvl" "${bench[@]}" cohort --json | grep -v '"path"\|"cohort"\|truncated' > a.json 2> /dev/null
+"$rvl" "${bench[@]}" twice --group scan-first --json | grep -v '"path"\|"cohort"\|"group"\|truncated' > b.json 2> /dev/null
+is "the first of each scan is the cohort without twins" "$(grep -c recall_at_50 a.json) $(cmp a.json b.json && echo same)" "8 same"
+want 0 "findings of scans" '"n_cases": ' "$rvl" bench --suite zeroshot --split all --bootstrap 0 -m runs/clip twice --group scan --json
+is "are counted once" "$(grep -o '"n_cases": [0-9]*' out)" '"n_cases": 40'
+want 4 "other names" 'cases row 1: the name is not split_patient_scan_recon' "$rvl" "${bench[@]}" cohort --group scan
+want 2 "other groups" 'scan or scan-first' "$rvl" "${bench[@]}" cohort --group study
 finish

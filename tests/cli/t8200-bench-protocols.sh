@@ -35,4 +35,62 @@ want 0 "a class of one kind" '^all +2 +1\.000 +0\.500 ' "$rvl" bench --predictio
 want 0 "is counted" '"n_undefined": 1' "$rvl" bench --predictions p3.csv --labels l3.csv --bootstrap 0 --json
 want 0 "a page" '' "$rvl" bench --predictions p.csv --labels l.csv --bootstrap 0 --html o.html
 has "with the dialects" 'accuracy \[ct-clip\]' o.html
+
+# scans: two reconstructions of one, one of another; means 0.5 and 0.2, first ones 0.1 and 0.2
+printf 'VolumeName,x\nvalid_1_a_2,0.9\nvalid_1_a_1,0.1\nvalid_2_a_1,0.2\n' > ps.csv
+printf 'VolumeName,x\nvalid_1_a_1,1\nvalid_1_a_2,1\nvalid_2_a_1,0\n' > ls.csv
+want 0 "volumes for themselves" '"value": 0\.5' "$rvl" bench --predictions ps.csv --labels ls.csv --bootstrap 0 --json
+want 0 "the mean of a scan" '"n_cases": 2' "$rvl" bench --predictions ps.csv --labels ls.csv --bootstrap 0 --json --group scan
+has "comes first" '"value": 1\.0' out
+has "and patients are known by name" '"n_patients": 2' out
+want 0 "its first reconstruction" '"value": 0\.0' "$rvl" bench --predictions ps.csv --labels ls.csv --bootstrap 0 --json --group scan-first
+sed 's/valid_1_a_2,1/valid_1_a_2,0/' ls.csv > ls2.csv
+want 4 "labels that differ within a scan" "ps\.csv' line 2: another reconstruction" "$rvl" bench --predictions ps.csv --labels ls2.csv --group scan
+want 4 "names of another form" "p3\.csv row 1: the name is not split_patient_scan_recon" "$rvl" bench --predictions p3.csv --labels l3.csv --group scan
+want 2 "other groups" "scan or scan-first" "$rvl" bench --predictions ps.csv --labels ls.csv --group study
+
+# RAD-ChestCT: one Calcification for the larger of two scores; abnormality*place; 15 classes have the label twice
+head="NoteAcc_DEID,medical_material,calcification*aorta,calcification*heart,lymphadenopathy*mediastinum,cardiomegaly*heart"
+head="$head,pericardial_effusion*heart,hernia*other_location,emphysema*lung,atelectasis*lung,nodule*lung,opacity*lung,fibrosis*lung"
+head="$head,pleural_effusion*lung,bronchial_wall_thickening*lung,consolidation*lung,bronchiectasis*lung,septal_thickening*lung"
+{ echo "$head"; for id in a b c; do printf %s $id; case $id in a) v=1;; *) v=0;; esac; printf ',1,%s,%s' $v $([ $id = b ] && echo 1 || echo 0)
+    for _ in $(seq 14); do printf ',%s' $v; done; echo; done; } > rad.csv
+# arterial: a 0.9 b 0.1 c 0.5; coronary: a 0.1 b 0.9 c 0.5; present in a and b, so the larger is right and each alone half
+{ echo "VolumeName,$classes"; for r in a:0.9:0.1 b:0.1:0.9 c:0.5:0.5; do IFS=: read -r id art cor <<< "$r"; printf '%s,0.5,%s,0.5,0.5,%s' $id $art $cor
+    for _ in $(seq 13); do printf ',0.5'; done; echo; done; } > prad.csv
+want 0 "sixteen classes" '^Calcification +1\.000 ' "$rvl" bench --predictions prad.csv --labels rad.csv --map rad-chestct-16 --bootstrap 0
+has "under their name" '^rad-chestct-16 +16 ' out
+want 0 "fifteen classes" '^rad-chestct-15 +15 ' "$rvl" bench --predictions prad.csv --labels rad.csv --map rad-chestct-15 --bootstrap 0
+has "arterial against calcification" '^Arterial wall calcification +0\.500 ' out
+has "coronary against it too" '^Coronary artery wall calcifica[a-z]* +0\.500 ' out
+cut -d, -f1,3- rad.csv > rad15.csv
+want 4 "a class without labels" "medical_material" "$rvl" bench --predictions prad.csv --labels rad15.csv --map rad-chestct-16
+want 0 "that the fifteen do without" '' "$rvl" bench --predictions prad.csv --labels rad15.csv --map rad-chestct-15 --bootstrap 0
+want 2 "other maps" "rad-chestct-16 or rad-chestct-15" "$rvl" bench --predictions prad.csv --labels rad.csv --map rad
+want 4 "predictions that lack a class" "Mosaic|no column 'Arterial wall calcification'" "$rvl" bench --predictions p3.csv --labels rad.csv --map rad-chestct-15
+
+# embeddings with labels: images by images without texts, from CSV and npz
+printf 'id,d0,d1\nvalid_1_a_1,1,0\nvalid_1_a_2,0.9,0.1\nvalid_2_a_1,0,1\nvalid_3_a_1,0.1,0.9\n' > e.csv
+printf 'id,x,y\nvalid_3_a_1,0,1\nvalid_2_a_1,0,1\nvalid_1_a_1,1,0\nvalid_1_a_2,1,0\n' > el.csv
+want 0 "images by images alone" '^image->image +\[ct-clip\] +4 ' "$rvl" bench --image-embeddings e.csv --labels el.csv --bootstrap 0
+is "without texts" "$(grep -c 'image->text' out)" 0
+i2i() { "$rvl" bench --image-embeddings e.csv --labels el.csv --bootstrap 0 "$@"; }
+want 0 "every image finds itself first" '' i2i --min retrieval.image_to_image.ct_clip.map_at_1=1
+# at 5 all four are found: of each its own and one more have its finding, 1/2; (1 + 1/2) / 2 is printed
+want 10 "and values pile up" 'map_at_5=0\.751 is 0\.7500' i2i --min retrieval.image_to_image.ct_clip.map_at_5=0.751
+want 0 "scans count once" '^image->image +\[spectre\] +3 +2 +1\.000 ' i2i --group scan
+printf 'id,x\nvalid_1_a_1,1\n' > el2.csv
+want 4 "an image without labels" "pair 2: its image has no labels" "$rvl" bench --image-embeddings e.csv --labels el2.csv
+want 2 "texts or labels" "needs --text-embeddings or --labels" "$rvl" bench --image-embeddings e.csv
+printf 'id,d0,d1\na,1,x\nb,0,1\n' > bad.csv
+want 4 "a number that is none" "bad\.csv' line 2: 'd1'" "$rvl" bench --image-embeddings bad.csv --labels el.csv
+# un-normalised products rank long embeddings first: 1 x 1 < 1 x 3
+printf 'id,d\na,1\nb,3\n' > long.csv
+want 0 "the dot product" '"similarity": "dot"' "$rvl" bench --image-embeddings long.csv --text-embeddings long.csv --similarity dot --bootstrap 0 --json
+has "sees lengths" '"value": 0\.5' out
+want 2 "other similarities" "cosine or dot" "$rvl" bench --image-embeddings long.csv --text-embeddings long.csv --similarity l2
+npz=$repo/tests/unit/data/npy
+want 0 "an npz of CT-CLIP's shape" '^image->text' "$rvl" bench --image-embeddings "$npz/latents.npz" --text-embeddings "$npz/latents_two.npz:data" \
+    --bootstrap 0
+want 4 "an array that is not named" "holds 2 arrays" "$rvl" bench --image-embeddings "$npz/latents_two.npz" --text-embeddings "$npz/latents.npz"
 finish

@@ -60,3 +60,8 @@ for name, method in (("stored_bad_crc.npz", zipfile.ZIP_STORED), ("deflated_bad_
     blob = blob.replace(crc, bytes([crc[0] ^ 1]) + crc[1:])
     with open(name, "wb") as f:
         f.write(blob)
+
+# Latents as CT-CLIP saves them, (n, 1, e): alone, and beside another array. Read by tests/cli/t8200-bench-protocols.sh.
+latents = np.array([[1, 0], [0.9, 0.1], [0, 1], [0.1, 0.9]], np.float32)[:, None, :]
+np.savez("latents.npz", data=latents)
+np.savez("latents_two.npz", data=latents, other=np.zeros(1, np.float32))
