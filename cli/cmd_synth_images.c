@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "cli/cmd.h"
 #include "rvl/verbs.h"
+#include <string.h>
 
 int cmd_synth_images(int argc, char **argv, rvl_cli *cli)
 {
@@ -16,12 +17,20 @@ int cmd_synth_images(int argc, char **argv, rvl_cli *cli)
                   OPT_GROUP("images"),
                   OPT_INT("n", 'n', &o.n, "how many cases [200]"),
                   OPT_STR("engine", 0, &o.engine, "NAME", "phantom [phantom]"),
-                  OPT_STR("modality", 0, &o.modality, "NAME", "cxr [cxr]"),
-                  OPT_INT("size", 0, &o.size, "side in pixels [256]"),
+                  OPT_STR("modality", 0, &o.modality, "NAME", "cxr or ct [cxr]"),
+                  OPT_INT("size", 0, &o.size, "side in pixels [256; ct: 128]"),
+                  OPT_STR("split", 0, &o.split, "A,B,C", "shares of train, val, test patients [0.8,0.1,0.1]"),
+                  OPT_GROUP("ct"),
+                  OPT_INT("recons", 0, &o.recons, "volumes made of a scan, at most [2]"),
+                  OPT_FLAG("twin", 0, &o.twin, "draw each scan's radiograph too"),
+                  OPT_FLAG("no-masks", 0, &o.no_masks, "leave the truth masks out"),
                   OPT_END,
     };
 
     if (!cli_parse(cli, CLI_OUTPUT | CLI_SEED | CLI_DRY_RUN | CLI_FORCE | CLI_JSON | CLI_PROGRESS, opts, argc, argv))
+        return cli->exit_code;
+    if (cli_excludes(cli, strcmp(o.modality, "ct") != 0, "radiographs",
+                     (const char *const[]){"recons", "twin", "no-masks", NULL}))
         return cli->exit_code;
     o.out = cli->output;
     o.seed = cli->seed;
@@ -35,6 +44,7 @@ int cmd_synth_images(int argc, char **argv, rvl_cli *cli)
         rvl_json_set(j, "cases", json_integer(r.n_cases));
         rvl_json_set(j, "drawn", json_integer(r.n_drawn));
         rvl_json_set(j, "kept", json_integer(r.n_kept));
+        rvl_json_set(j, "images", json_integer(r.n_images));
         int code = cli_print_json(cli, j);
         if (code)
             return code;

@@ -9,8 +9,8 @@
 #include <string.h>
 
 const rvl_command cli_commands[] = {
-    {"synth images", cmd_synth_images, "prepare", "draw phantom radiographs with truth and reports",
-     "rvl synth images -n 1000 -o raw"},
+    {"synth images", cmd_synth_images, "prepare", "draw phantom radiographs or CT with truth and reports",
+     "rvl synth images -n 1000 -o raw\nrvl synth images --modality ct -n 300 -o thorax"},
     {"ingest", cmd_ingest, "prepare", "read images and reports into a cohort",
      "rvl ingest raw -o cohort\nrvl ingest FOLDER --map cxr.yaml -o cohort --check"},
     {"convert", cmd_convert, "prepare", "one volume file to another: NIfTI, npy, PNG; units, axes, spacing",

@@ -96,11 +96,16 @@ typedef struct {
     const char *engine;        /* ("phantom") */
     const char *modality;      /* ("cxr") */
     const char *out;           /* folder */
-    int64_t     n, seed, size; /* (200), (0), side in pixels (256) */
+    int64_t     n, seed, size; /* (200), (0), side in pixels (0: 256 for cxr, 128 for ct) */
+    const char *split;         /* "TRAIN,VAL,TEST": shares of the patients (0.8,0.1,0.1) */
+    int64_t     recons;        /* ct: volumes made of a scan at most, 1..4 (2) */
+    bool        twin;          /* ct: draw each scan's radiograph too */
+    bool        no_masks;      /* ct: leave the truth masks out */
     bool        force, dry_run;
 } rvl_synth_images_opts;
 typedef struct {
     int64_t n_cases, n_drawn, n_kept; /* kept: complete from an earlier run */
+    int64_t n_images;                 /* volumes or radiographs that the cases have together */
 } rvl_synth_images_result;
 RVL_API rvl_synth_images_opts   rvl_synth_images_opts_default(void);
 RVL_API RVL_MUST_USE rvl_status rvl_synth_images_run(rvl_synth_images_result *out, const rvl_synth_images_opts *opts,

@@ -5,6 +5,7 @@
  * pictures, map.yaml last: what is there is whole, and a run that was killed goes on where it stopped.
  */
 #include "synth/phantom_internal.h"
+#include "synth/phantom_store.h"
 #include "base/alloc.h"
 #include "base/csv.h"
 #include "base/file.h"
@@ -43,28 +44,6 @@ static rvl_status save(const rvl_volume *v, const char *folder, const char *name
     return status;
 }
 
-static rvl_status save_text(const rvl_str *text, const char *folder, const char *name, rvl_error *err)
-{
-    char      *path = rvl_path_join(folder, name);
-    rvl_status status;
-
-    if (path && !text->failed)
-        status = rvl_file_write(path, text->ptr, text->n_bytes, err);
-    else
-        status = rvl_fail(err, RVL_ERR_NOMEM, "cannot write '%s': out of memory", name);
-    rvl_free(path);
-    return status;
-}
-
-static bool has_file(const char *folder, const char *name)
-{
-    char *path = rvl_path_join(folder, name);
-    bool  found = path && rvl_path_exists(path);
-
-    rvl_free(path);
-    return found;
-}
-
 static rvl_status write_case(bool *skipped, const rvl_phantom_case *c, const rvl_phantom_opts *o, rvl_error *err)
 {
     rvl_volume *image = NULL, *masks[RVL_PHANTOM_N_FINDINGS] = {NULL};
@@ -72,7 +51,7 @@ static rvl_status write_case(bool *skipped, const rvl_phantom_case *c, const rvl
     rvl_status  status;
 
     image_name(name, c->index);
-    *skipped = has_file(o->out_path, name);
+    *skipped = rvl_phantom_has_file(o->out_path, name);
     if (*skipped)
         return RVL_OK;
     status = rvl_phantom_render(&image, masks, c, o->height, o->width, o->bits, err);
@@ -190,9 +169,9 @@ static rvl_status write_tables(const rvl_phantom_opts *o, rvl_error *err)
         add_truth_rows(&truth, &c);
     }
     if (!status)
-        status = save_text(&cases, o->out_path, "cases.csv", err);
+        status = rvl_phantom_save_text(&cases, o->out_path, "cases.csv", err);
     if (!status)
-        status = save_text(&truth, o->out_path, "truth.csv", err);
+        status = rvl_phantom_save_text(&truth, o->out_path, "truth.csv", err);
     rvl_str_free(&cases);
     rvl_str_free(&truth);
     return status;
@@ -211,7 +190,7 @@ static rvl_status write_map(const rvl_phantom_opts *o, rvl_error *err)
     for (int f = 0; f < RVL_PHANTOM_N_FINDINGS; f++)
         rvl_str_addf(&s, "  %s: %s\n", rvl_phantom_finding_name(f), rvl_phantom_finding_name(f));
     rvl_str_add(&s, "preprocess:\n  height: 64\n  width: 64\n  window: robust\n  bits: 8\n");
-    status = save_text(&s, o->out_path, "map.yaml", err);
+    status = rvl_phantom_save_text(&s, o->out_path, "map.yaml", err);
     rvl_str_free(&s);
     return status;
 }
@@ -241,100 +220,15 @@ static rvl_status options_text(char **out, const rvl_phantom_opts *o, rvl_error 
     return status;
 }
 
-static rvl_status clear_folder(const char *folder, rvl_error *err)
-{
-    static const char *const names[] = {"map.yaml", "cases.csv", "truth.csv", "images", "masks", "phantom.json"};
-    rvl_status               status = RVL_OK;
-
-    for (size_t i = 0; i < RVL_ARRAY_LEN(names) && !status; i++) {
-        char *path = rvl_path_join(folder, names[i]);
-
-        if (!path)
-            return rvl_fail(err, RVL_ERR_NOMEM, "cannot clear '%s': out of memory", folder);
-        if (rvl_path_is_dir(path))
-            status = rvl_dir_remove(path, err);
-        else if (rvl_path_exists(path) && remove(path) != 0)
-            status = rvl_fail(err, RVL_ERR_IO, "cannot remove '%s'", path);
-        rvl_free(path);
-    }
-    return status;
-}
-
-/** OK if the folder is new, empty, or holds phantoms of the same options. */
-static rvl_status check_folder(const rvl_phantom_opts *o, const char *options, rvl_error *err)
-{
-    rvl_dir_names names = {0};
-    char         *path = rvl_path_join(o->out_path, "phantom.json"), *old = NULL;
-    size_t        n_bytes = 0, n_others = 0;
-    rvl_status    status = RVL_OK;
-
-    if (!path)
-        return rvl_fail(err, RVL_ERR_NOMEM, "cannot look at '%s': out of memory", o->out_path);
-    if (rvl_path_exists(path)) {
-        status = rvl_file_read(&old, &n_bytes, path, 1 << 16, err);
-        if (!status && strcmp(old, options) != 0)
-            status = rvl_fail(err, RVL_ERR_STATE,
-                              "cannot write phantoms to '%s': it holds phantoms of other options "
-                              "(see phantom.json)\nhint: --force replaces them",
-                              o->out_path);
-    } else if (rvl_path_exists(o->out_path)) {
-        status = rvl_dir_list(&names, o->out_path, err);
-        for (size_t i = 0; i < names.n_names; i++)
-            n_others += !rvl_str_starts(names.names[i], ".tmp-");
-        if (!status && n_others > 0)
-            status = rvl_fail(err, RVL_ERR_STATE,
-                              "cannot write phantoms to '%s': the folder holds other files\n"
-                              "hint: choose a new folder",
-                              o->out_path);
-        rvl_dir_names_free(&names);
-    }
-    rvl_free(old);
-    rvl_free(path);
-    return status;
-}
-
-/** A killed run leaves half-written files under temporary names (base/file.h); nothing else starts with ".tmp-". */
-static rvl_status sweep(const char *folder, rvl_error *err)
-{
-    rvl_dir_names names = {0};
-    rvl_status    status = rvl_dir_list(&names, folder, err);
-
-    for (size_t i = 0; i < names.n_names && !status; i++) {
-        char *path = rvl_str_starts(names.names[i], ".tmp-") ? rvl_path_join(folder, names.names[i]) : NULL;
-
-        if (path && remove(path) != 0)
-            status = rvl_fail(err, RVL_ERR_IO, "cannot remove '%s', left by an earlier run", path);
-        rvl_free(path);
-    }
-    rvl_dir_names_free(&names);
-    return status;
-}
-
 static rvl_status open_folder(const rvl_phantom_opts *o, rvl_error *err)
 {
-    static const char *const folders[] = {"", "images", "masks"};
+    static const char *const folders[] = {"images", "masks", NULL};
+    static const char *const tables[] = {"map.yaml", "cases.csv", "truth.csv", NULL};
     char                    *options = NULL;
-    rvl_str                  text = {0};
     rvl_status               status = options_text(&options, o, err);
 
-    if (!status && o->force && has_file(o->out_path, "phantom.json"))
-        status = clear_folder(o->out_path, err);
     if (!status)
-        status = check_folder(o, options, err);
-    for (size_t i = 0; i < RVL_ARRAY_LEN(folders) && !status; i++) {
-        char *path = rvl_path_join(o->out_path, folders[i]);
-
-        status = path ? rvl_dir_make(path, err)
-                      : rvl_fail(err, RVL_ERR_NOMEM, "cannot make '%s': out of memory", folders[i]);
-        if (!status)
-            status = sweep(path, err);
-        rvl_free(path);
-        if (i == 0 && !status && !has_file(o->out_path, "phantom.json")) {
-            rvl_str_add(&text, options);
-            status = save_text(&text, o->out_path, "phantom.json", err);
-        }
-    }
-    rvl_str_free(&text);
+        status = rvl_phantom_open_folder(o->out_path, folders, tables, options, o->force, err);
     rvl_free(options);
     return status;
 }

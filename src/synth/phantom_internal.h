@@ -121,7 +121,8 @@ enum {
     RVL_ROLE_NORMAL,  /* impression without findings */
     RVL_ROLE_QUALITY, /* about the picture, says nothing of findings */
     RVL_ROLE_BONE,
-    RVL_ROLE_OLD_BONE
+    RVL_ROLE_OLD_BONE,
+    RVL_ROLE_HEDGE /* tells {name} with doubt */
 };
 extern const rvl_phantom_template rvl_phantom_train_templates[]; /* end with text NULL */
 extern const rvl_phantom_template rvl_phantom_test_templates[];

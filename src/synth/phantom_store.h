@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file synth/phantom_store.h
+ * The folder that phantoms are written to, whatever their modality.
+ */
+#ifndef RVL_SYNTH_PHANTOM_STORE_H
+#define RVL_SYNTH_PHANTOM_STORE_H
+#include "base/str.h"
+
+/**
+ * Make `folder` ready: new, empty, or begun by an earlier run with the same `options` (the text of phantom.json, which
+ * is written first). Half-written files of a killed run are removed. `folders` and `tables` (ending with NULL) are what
+ * a run writes; with `force` they are cleared first. STATE if the folder holds anything else.
+ */
+RVL_MUST_USE rvl_status rvl_phantom_open_folder(const char *folder, const char *const *folders,
+                                                const char *const *tables, const char *options, bool force,
+                                                rvl_error *err);
+RVL_MUST_USE rvl_status rvl_phantom_save_text(const rvl_str *text, const char *folder, const char *name,
+                                              rvl_error *err);
+bool                    rvl_phantom_has_file(const char *folder, const char *name);
+
+#endif /* RVL_SYNTH_PHANTOM_STORE_H */

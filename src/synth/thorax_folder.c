@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file synth/thorax_folder.c
+ * Write a folder of CT phantoms that ingest understands. A scan's last file is its first volume: what has it is whole,
+ * and a run that was killed goes on where it stopped. map.yaml comes last of all.
+ */
+#include "synth/phantom_store.h"
+#include "synth/thorax_internal.h"
+#include "base/alloc.h"
+#include "base/csv.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "imaging/image_file.h"
+#include "imaging/nifti.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { CHUNK = 16, PATH_BYTES = 128, TWIN_SIDE = 256 };
+
+static const char *const split_names[3] = {"train", "val", "test"};
+
+static void make_case(rvl_thorax_case *c, const rvl_thorax_opts *o, int64_t index)
+{
+    rvl_thorax_case_make(c, o->seed, index, o->size, o->max_recons, o->split_ratio);
+}
+
+static void volume_name(char out[PATH_BYTES], const rvl_thorax_case *c, int recon)
+{
+    char name[RVL_THORAX_NAME_BYTES];
+
+    rvl_thorax_name(name, c, recon);
+    snprintf(out, PATH_BYTES, "images/%s.nii.gz", name);
+}
+
+static void mask_name(char out[PATH_BYTES], const rvl_thorax_case *c, int recon, int finding)
+{
+    char name[RVL_THORAX_NAME_BYTES];
+
+    rvl_thorax_name(name, c, recon);
+    snprintf(out, PATH_BYTES, "masks/%s-%s.nii.gz", name, rvl_thorax_finding_name(finding));
+}
+
+static void twin_name(char out[PATH_BYTES], const rvl_thorax_case *c)
+{
+    char name[RVL_THORAX_NAME_BYTES];
+
+    rvl_thorax_name(name, c, -1);
+    snprintf(out, PATH_BYTES, "xray/%s.png", name);
+}
+
+static rvl_status save(const rvl_volume *v, const char *folder, const char *name, rvl_error *err)
+{
+    char      *path = rvl_path_join(folder, name);
+    rvl_status status = !path ? rvl_fail(err, RVL_ERR_NOMEM, "cannot write '%s': out of memory", name)
+                        : rvl_str_ends(name, ".png") ? rvl_png_save(v, path, err)
+                                                     : rvl_nifti_save(v, path, err);
+
+    rvl_free(path);
+    return status;
+}
+
+static rvl_status write_volume(const rvl_thorax_case *c, int recon, const rvl_thorax_opts *o, rvl_error *err)
+{
+    rvl_volume *volume = NULL, *masks[RVL_THORAX_N_FINDINGS] = {NULL};
+    char        name[PATH_BYTES];
+    rvl_status  status = rvl_thorax_render(&volume, o->no_masks ? NULL : masks, c, &c->recons[recon], err);
+
+    for (int f = 0; f < RVL_THORAX_N_FINDINGS && !status; f++)
+        if (masks[f]) {
+            mask_name(name, c, recon, f);
+            status = save(masks[f], o->out_path, name, err);
+        }
+    volume_name(name, c, recon);
+    if (!status)
+        status = save(volume, o->out_path, name, err);
+    rvl_volume_free(volume);
+    for (int f = 0; f < RVL_THORAX_N_FINDINGS; f++)
+        rvl_volume_free(masks[f]);
+    return status;
+}
+
+static rvl_status write_twin(const rvl_thorax_case *c, const rvl_thorax_opts *o, rvl_error *err)
+{
+    rvl_volume *image = NULL;
+    char        name[PATH_BYTES];
+    rvl_status  status = rvl_thorax_project(&image, c, TWIN_SIDE, 8, err);
+
+    twin_name(name, c);
+    if (!status)
+        status = save(image, o->out_path, name, err);
+    rvl_volume_free(image);
+    return status;
+}
+
+static rvl_status write_case(bool *skipped, const rvl_thorax_case *c, const rvl_thorax_opts *o, rvl_error *err)
+{
+    char       name[PATH_BYTES];
+    rvl_status status = RVL_OK;
+
+    volume_name(name, c, 0);
+    *skipped = rvl_phantom_has_file(o->out_path, name);
+    if (*skipped)
+        return RVL_OK;
+    if (o->twin)
+        status = write_twin(c, o, err);
+    for (int i = c->n_recons - 1; i >= 0 && !status; i--)
+        status = write_volume(c, i, o, err);
+    return status;
+}
+
+/** Draw a chunk of scans in parallel; the first failure by case order is reported. */
+static rvl_status write_chunk(rvl_thorax_result *out, const rvl_thorax_opts *o, int64_t first, int n, rvl_error *err)
+{
+    rvl_error  errors[CHUNK] = {{RVL_OK, ""}};
+    rvl_status codes[CHUNK] = {RVL_OK};
+    bool       skipped[CHUNK] = {false};
+
+#pragma omp parallel for schedule(dynamic)
+    for (int i = 0; i < n; i++) {
+        rvl_thorax_case c;
+
+        make_case(&c, o, first + i);
+        codes[i] = write_case(&skipped[i], &c, o, &errors[i]);
+    }
+    for (int i = 0; i < n; i++) {
+        if (codes[i])
+            return rvl_fail(err, codes[i], "%s", errors[i].text);
+        out->n_skipped += skipped[i];
+        out->n_written += !skipped[i];
+    }
+    return RVL_OK;
+}
+
+static rvl_status write_images(rvl_thorax_result *out, const rvl_thorax_opts *o, rvl_error *err)
+{
+    rvl_status status = RVL_OK;
+
+    rvl_progress_begin("synth", "scans", o->n);
+    for (int64_t done = 0; done < o->n && !status; done += CHUNK) {
+        int64_t left = o->n - done;
+
+        if (rvl_cancel_requested())
+            status = rvl_fail(err, RVL_ERR_CANCELLED, "cancelled after %lld of %lld phantoms\nhint: run again to go on",
+                              (long long)done, (long long)o->n);
+        else
+            status = write_chunk(out, o, o->start + done, left < CHUNK ? (int)left : CHUNK, err);
+        rvl_progress_update(left < CHUNK ? o->n : done + CHUNK, 0);
+    }
+    rvl_progress_end();
+    return status;
+}
+
+static rvl_status add_case_rows(rvl_str *s, const rvl_thorax_case *c, const rvl_thorax_opts *o, rvl_error *err)
+{
+    rvl_phantom_report report;
+    char               name[PATH_BYTES];
+    rvl_status         status = rvl_thorax_report_write(&report, c, err);
+
+    for (int i = 0; i < c->n_recons && !status; i++) {
+        const rvl_thorax_recon *q = &c->recons[i];
+
+        volume_name(name, c, i);
+        rvl_str_addf(s, "%s,P%06lld,", name, (long long)c->patient);
+        rvl_thorax_name(name, c, -1);
+        rvl_str_addf(s, "%s,%s,%.4f,%.2f,%s,%03dY,%s,", name, rvl_kernel_text(q->kernel), q->pixel_mm, q->slice_mm,
+                     c->female ? "F" : "M", c->age_years, split_names[c->split]);
+        twin_name(name, c);
+        rvl_str_add(s, o->twin ? name : "");
+        for (int f = 0; f < RVL_THORAX_N_FINDINGS; f++)
+            rvl_str_addf(s, ",%d", c->truth[f].present ? 1 : 0);
+        rvl_str_add(s, ",");
+        rvl_csv_add_field(s, report.report);
+        rvl_str_add(s, ",");
+        rvl_csv_add_field(s, report.findings);
+        rvl_str_add(s, ",");
+        rvl_csv_add_field(s, report.impression);
+        rvl_str_add(s, "\n");
+    }
+    if (!status)
+        rvl_phantom_report_fini(&report);
+    return status;
+}
+
+static void add_truth_rows(rvl_str *s, const rvl_thorax_case *c, const rvl_thorax_opts *o)
+{
+    char image[PATH_BYTES], mask[PATH_BYTES];
+
+    for (int i = 0; i < c->n_recons; i++)
+        for (int f = 0; f < RVL_THORAX_N_FINDINGS; f++) {
+            const rvl_thorax_truth *t = &c->truth[f];
+
+            if (!t->present)
+                continue;
+            volume_name(image, c, i);
+            mask_name(mask, c, i, f);
+            rvl_str_addf(s, "%s,%s,%s,%s,%s,%d,%.1f,%d,%s,%s\n", image, rvl_thorax_finding_name(f),
+                         rvl_side_text(t->side), rvl_zone_text(t->zone), rvl_thorax_kind_text(t->kind), t->severity,
+                         t->size_mm, t->count, t->hedged ? "uncertain" : "certain", o->no_masks ? "" : mask);
+        }
+}
+
+static rvl_status write_tables(const rvl_thorax_opts *o, rvl_error *err)
+{
+    rvl_str    cases = {0}, truth = {0};
+    rvl_status status = RVL_OK;
+
+    rvl_str_add(&cases, "image_path,patient_id,study_id,kernel,pixel_mm,slice_mm,sex,age,split,xray_path");
+    for (int f = 0; f < RVL_THORAX_N_FINDINGS; f++)
+        rvl_str_addf(&cases, ",%s", rvl_thorax_finding_name(f));
+    rvl_str_add(&cases, ",report,findings,impression\n");
+    rvl_str_add(&truth, "image_path,finding,side,zone,kind,severity,size_mm,count,wording,mask_path\n");
+    for (int64_t i = 0; i < o->n && !status; i++) {
+        rvl_thorax_case c;
+
+        make_case(&c, o, o->start + i);
+        status = add_case_rows(&cases, &c, o, err);
+        add_truth_rows(&truth, &c, o);
+    }
+    if (!status)
+        status = rvl_phantom_save_text(&cases, o->out_path, "cases.csv", err);
+    if (!status)
+        status = rvl_phantom_save_text(&truth, o->out_path, "truth.csv", err);
+    rvl_str_free(&cases);
+    rvl_str_free(&truth);
+    return status;
+}
+
+static rvl_status write_map(const rvl_thorax_opts *o, bool twin, rvl_error *err)
+{
+    rvl_str    s = {0};
+    rvl_status status;
+
+    rvl_str_addf(&s,
+                 "table: cases.csv\nmodality: %s\nbody_part: chest\nschema: ct-rate-18\ncolumns:\n  image: %s\n"
+                 "  patient: patient_id\n  study: study_id\n  report: report\n  findings: findings\n"
+                 "  impression: impression\n  sex: sex\n  age: age\n  split: split\nlabels:\n",
+                 twin ? "cxr" : "ct", twin ? "xray_path" : "image_path");
+    for (int f = 0; f < RVL_THORAX_N_FINDINGS; f++)
+        rvl_str_addf(&s, "  %s: %s\n", rvl_thorax_finding_name(f), rvl_thorax_finding_name(f));
+    if (twin)
+        rvl_str_add(&s, "preprocess:\n  height: 64\n  width: 64\n  window: robust\n  bits: 8\n");
+    status = rvl_phantom_save_text(&s, o->out_path, twin ? "map_cxr.yaml" : "map.yaml", err);
+    rvl_str_free(&s);
+    return status;
+}
+
+/** What a volume depends on; `n` and `start` are free, so a folder may grow. */
+static rvl_status options_text(char **out, const rvl_thorax_opts *o, rvl_error *err)
+{
+    json_t    *j = json_object(), *ratio = json_array();
+    char       seed[24];
+    rvl_status status;
+    bool       good = j && ratio;
+
+    snprintf(seed, sizeof seed, "%llu", (unsigned long long)o->seed); /* above 2^63 it would be no JSON integer */
+    for (int i = 0; i < 3 && good; i++)
+        good = json_array_append_new(ratio, rvl_json_real(o->split_ratio[i])) == 0;
+    good = good && rvl_json_set(j, "schema", json_string("rvl.phantom/1")) &&
+           rvl_json_set(j, "seed", json_string(seed)) && rvl_json_set(j, "modality", json_string("ct")) &&
+           rvl_json_set(j, "size", json_integer(o->size)) && rvl_json_set(j, "recons", json_integer(o->max_recons)) &&
+           rvl_json_set(j, "masks", json_boolean(!o->no_masks)) && rvl_json_set(j, "twin", json_boolean(o->twin)) &&
+           rvl_json_set(j, "split_ratio", json_incref(ratio));
+    *out = NULL;
+    status = good ? rvl_json_format(out, j, 2, err)
+                  : rvl_fail(err, RVL_ERR_NOMEM, "cannot describe the phantoms: out of memory");
+    json_decref(ratio);
+    json_decref(j);
+    return status;
+}
+
+static rvl_status open_folder(const rvl_thorax_opts *o, rvl_error *err)
+{
+    static const char *const folders[] = {"images", "masks", "xray", NULL};
+    static const char *const tables[] = {"map.yaml", "map_cxr.yaml", "cases.csv", "truth.csv", NULL};
+    char                    *options = NULL;
+    rvl_status               status = options_text(&options, o, err);
+
+    if (!status)
+        status = rvl_phantom_open_folder(o->out_path, folders, tables, options, o->force, err);
+    rvl_free(options);
+    return status;
+}
+
+static void count_cases(rvl_thorax_result *out, const rvl_thorax_opts *o)
+{
+    int64_t last_patient = -1;
+
+    for (int64_t i = 0; i < o->n; i++) {
+        rvl_thorax_case c;
+        int             n = 0;
+
+        make_case(&c, o, o->start + i);
+        for (int f = 0; f < RVL_THORAX_N_FINDINGS; f++) {
+            n += c.truth[f].present;
+            out->n_present[f] += c.truth[f].present;
+        }
+        out->n_normal += n == 0;
+        out->n_volumes += c.n_recons;
+        out->n_split[c.split]++;
+        out->n_patients += c.patient != last_patient;
+        last_patient = c.patient;
+    }
+    out->n_cases = o->n;
+}
+
+static rvl_status check_opts(rvl_thorax_opts *o, rvl_error *err)
+{
+    double total = o->split_ratio[0] + o->split_ratio[1] + o->split_ratio[2];
+
+    if (!o->out_path || !*o->out_path)
+        return rvl_fail(err, RVL_ERR_USAGE, "cannot write phantoms: no output folder is given");
+    if (o->n < 1 || o->start < 0 || o->n > 999999 - o->start)
+        return rvl_fail(err, RVL_ERR_USAGE, "cannot draw %lld phantoms from scan %lld on: scan numbers are 0..999998",
+                        (long long)o->n, (long long)o->start);
+    for (int i = 0; i < 3; i++)
+        if (!(o->split_ratio[i] >= 0) || !isfinite(o->split_ratio[i]))
+            return rvl_fail(err, RVL_ERR_USAGE, "cannot split phantoms: the ratio of %s is not a number >= 0",
+                            split_names[i]);
+    if (total <= 0) {
+        o->split_ratio[0] = 0.8;
+        o->split_ratio[1] = o->split_ratio[2] = 0.1;
+    }
+    o->size = o->size ? o->size : 128;
+    o->max_recons = o->max_recons ? o->max_recons : 2;
+    if (o->size < 32 || o->size > 512)
+        return rvl_fail(err, RVL_ERR_USAGE, "cannot draw CT phantoms of %lld columns: 32..512", (long long)o->size);
+    if (o->max_recons < 1 || o->max_recons > RVL_THORAX_MAX_RECONS)
+        return rvl_fail(err, RVL_ERR_USAGE, "cannot make %d reconstructions a scan: 1..%d", o->max_recons,
+                        RVL_THORAX_MAX_RECONS);
+    return RVL_OK;
+}
+
+rvl_status rvl_thorax_run(rvl_thorax_result *out, const rvl_thorax_opts *opts, rvl_error *err)
+{
+    rvl_thorax_opts o = *opts;
+    rvl_status      status = check_opts(&o, err);
+
+    memset(out, 0, sizeof *out);
+    if (status)
+        return status;
+    count_cases(out, &o);
+    if (o.dry_run)
+        return RVL_OK;
+    status = open_folder(&o, err);
+    if (!status)
+        status = write_images(out, &o, err);
+    if (!status)
+        status = write_tables(&o, err);
+    if (!status && o.twin)
+        status = write_map(&o, true, err);
+    return status ? status : write_map(&o, false, err);
+}
