@@ -250,7 +250,7 @@ void rvl_thorax_case_make(rvl_thorax_case *out, uint64_t seed, int64_t index, in
     r = rvl_phantom_rng("thorax-patient", seed, out->patient);
     out->female = rvl_rng_uniform(&r) < 0.45;
     out->age_years = 19 + (int)(70 * pow(rvl_rng_uniform(&r), 0.8));
-    out->chest_mm = clamp((out->female ? 117 : 131) + 7 * rvl_rng_normal(&r), 100, 150);
+    out->chest_mm = clamp((out->female ? 115 : 128) + 6 * rvl_rng_normal(&r), 100, 144);
     out->fat = clamp(0.38 + 0.2 * rvl_rng_normal(&r) + 0.1 * smooth_step(25, 55, out->age_years), 0, 1);
     /* a golden-ratio sequence keeps the shares exact in every stretch of patients */
     place = (double)out->patient * 0.61803398874989485 + (double)(seed % 997) * 0.4142135623730951;
