@@ -90,6 +90,8 @@ int cmd_ingest(int argc, char **argv, rvl_cli *cli)
             OPT_ARG("FOLDER", &o.folder, "folder that the map's paths are relative to; with --check alone, a cohort"),
             OPT_STR("map", 0, &o.map_path, "FILE", "YAML that says which columns mean what [FOLDER/map.yaml]"),
             OPT_GROUP("cohort"),
+            OPT_STR("preset", 0, &o.preset, "NAME", "preprocessing by name, like ct-tiny [the map's]"),
+            OPT_INT("depth", 0, &o.depth, "slices of the model's grid [the map's, else 1]"),
             OPT_INT("height", 0, &o.height, "rows of the model's grid [the map's, else 64]"),
             OPT_INT("width", 0, &o.width, "columns of the model's grid [the map's, else 64]"),
             OPT_STR("split-ratio", 0, &ratio, "A/B/C", "train/val/test by patient [the map's split column, else 80/10/10]"),
@@ -103,8 +105,8 @@ int cmd_ingest(int argc, char **argv, rvl_cli *cli)
         return cli->exit_code;
     bool check_cohort = check && !cli->output;
     if (cli_excludes(cli, check_cohort, "--check of a cohort (without -o)",
-                     (const char *const[]){"map", "height", "width", "split-ratio", "folds", "seed", "limit", "force",
-                                           "dry-run", NULL}) ||
+                     (const char *const[]){"map", "preset", "depth", "height", "width", "split-ratio", "folds", "seed",
+                                           "limit", "force", "dry-run", NULL}) ||
         cli_excludes(cli, cli->dry_run, "--dry-run", (const char *const[]){"check", NULL}) ||
         cli_excludes(cli, folds != 0, "--folds", (const char *const[]){"split-ratio", NULL}))
         return cli->exit_code;

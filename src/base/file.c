@@ -3,6 +3,7 @@
  * @file base/file.c
  * Whole-file reads with a limit, atomic writes, read-only maps.
  */
+#define _DEFAULT_SOURCE /* madvise: posix_madvise keeps the pages */
 #include "base/file.h"
 #include "base/alloc.h"
 #include "base/io_error.h"
@@ -10,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -291,6 +293,21 @@ rvl_status rvl_file_map_open(rvl_file_map *out, const char *path, rvl_error *err
     }
     (void)close(fd);
     return st;
+}
+
+void rvl_file_map_drop(const rvl_file_map *map, size_t first, size_t n_bytes)
+{
+    const uintptr_t mask = ((uintptr_t)64 << 10) - 1; /* the system maps neighbours of a page that is read, too */
+    const uintptr_t start = (uintptr_t)map->ptr;
+    const uintptr_t end = start + map->n_bytes;
+    uintptr_t       low = (start + first) & ~mask;
+    uintptr_t       high = (start + first + n_bytes + mask) & ~mask;
+
+    if (first >= map->n_bytes || n_bytes > map->n_bytes - first)
+        return;
+    low = low < start ? start : low; /* a map begins on a page */
+    high = high > end ? end : high;
+    (void)madvise((void *)low, high - low, MADV_DONTNEED);
 }
 
 void rvl_file_map_close(rvl_file_map *map)

@@ -31,6 +31,8 @@ typedef struct {
 } rvl_file_map;
 RVL_MUST_USE rvl_status rvl_file_map_open(rvl_file_map *out, const char *path, rvl_error *err);
 void                    rvl_file_map_close(rvl_file_map *map);
+/** These bytes are not needed for now: their pages leave the process and come back when read. Thread-safe. */
+void                    rvl_file_map_drop(const rvl_file_map *map, size_t first, size_t n_bytes);
 
 bool                    rvl_path_exists(const char *path);
 bool                    rvl_path_is_dir(const char *path);

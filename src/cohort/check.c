@@ -25,6 +25,7 @@ static rvl_status check_rows(rvl_cohort *c, rvl_error *err)
             continue;
         int64_t row = sqlite3_column_int64(query, 0);
         st = rvl_cohort_pack_row(&codes, c, row, err);
+        rvl_cohort_pack_done(c, row);
         if (!st && (row != expected || (uint64_t)sqlite3_column_int64(query, 1) != rvl__pack_checksum(&c->pack, row)))
             st = rvl_fail(err, RVL_ERR_STATE, "pack row %lld is not the image that cohort.db names", (long long)row);
         expected++;

@@ -48,12 +48,17 @@ void                    rvl_case_list_fini(rvl_case_list *list);
  */
 RVL_MUST_USE rvl_status rvl_cohort_pack_row(const void **codes, rvl_cohort *c, int64_t row, rvl_error *err);
 
+/** The codes of `row` are not needed for now: the pages of a large row go back to the system, so that the memory of a
+ *  training does not grow with its cohort. They can be asked for again; other threads may still read them. */
+void rvl_cohort_pack_done(const rvl_cohort *c, int64_t row);
+
 /** Ingest: a map file in YAML says which columns mean what (docs/formats/map.md). */
 typedef struct {
     const char *folder;   /* the map's table and root are relative to it */
     const char *map_path; /* NULL: folder/map.yaml */
     const char *out_path;
-    int64_t     height, width; /* pack grid; 0: the map's, else 64 */
+    int64_t     depth, height, width; /* pack grid; 0: the map's, else 1, 64, 64 */
+    const char *preset;               /* a preprocessing by name instead of the map's; NULL: the map's */
     uint64_t    seed;
     int64_t     limit; /* first N rows; 0: all */
     bool        dry_run, force, check_only;

@@ -41,6 +41,37 @@ static rvl_status ingest_paths(ingest *g, rvl_error *err)
     return g->db_path ? RVL_OK : rvl_fail(err, RVL_ERR_NOMEM, "cannot ingest: out of memory");
 }
 
+/** The command line's grid wins over the map's. */
+static rvl_status ingest_grid(ingest *g, rvl_error *err)
+{
+    const rvl_ingest_opts *o = &g->opts;
+    rvl_preprocess        *spec = &g->map.spec;
+    const rvl_preprocess   said = *spec;
+    rvl_status             st = RVL_OK;
+
+    if (o->depth < 0 || o->height < 0 || o->width < 0 || o->depth > 16384 || o->height > 16384 || o->width > 16384)
+        return rvl_fail(err, RVL_ERR_USAGE, "depth, height and width must be 1 to 16384");
+    if (o->preset) {
+        st = rvl_preprocess_preset(spec, o->preset, err);
+        if (!st && spec->modality != said.modality)
+            st = rvl_fail(err, RVL_ERR_USAGE, "the preset '%s' is for modality '%s', the map says '%s'", o->preset,
+                          rvl_modality_text(spec->modality), rvl_modality_text(said.modality));
+        if (st)
+            return st;
+        memcpy(spec->body_part, said.body_part, sizeof said.body_part);
+        spec->view = said.view;
+    }
+    spec->depth = o->depth > 0 ? o->depth : spec->depth;
+    spec->height = o->height > 0 ? o->height : spec->height;
+    spec->width = o->width > 0 ? o->width : spec->width;
+    if ((spec->modality == RVL_MODALITY_CT) != rvl_preprocess_is_volume(spec))
+        return rvl_fail(err, RVL_ERR_USAGE, "%s\nhint: %s",
+                        spec->depth > 1 ? "only volumes of modality ct have a depth"
+                                        : "the map says modality ct, but no grid for its volumes",
+                        spec->depth > 1 ? "leave --depth out" : "--preset ct-tiny, or 'preprocess' in the map");
+    return rvl__preprocess_check(spec, RVL_ERR_USAGE, err);
+}
+
 static rvl_status ingest_load_map(ingest *g, rvl_error *err)
 {
     char      *path = NULL;
@@ -59,12 +90,9 @@ static rvl_status ingest_load_map(ingest *g, rvl_error *err)
     rvl_free(path);
     if (st)
         return st;
-    if (g->opts.height < 0 || g->opts.width < 0 || g->opts.height > 16384 || g->opts.width > 16384)
-        return rvl_fail(err, RVL_ERR_USAGE, "height and width must be 1 to 16384");
-    if (g->opts.height > 0)
-        g->map.spec.height = g->opts.height;
-    if (g->opts.width > 0)
-        g->map.spec.width = g->opts.width;
+    st = ingest_grid(g, err);
+    if (st)
+        return st;
     return rvl__pack_hash(g->pack_hash, &g->map.spec, err);
 }
 

@@ -55,7 +55,7 @@ struct rvl_loader {
 
 static rvl_status workspace_init(workspace *w, const rvl_loader *l, rvl_error *err)
 {
-    w->scratch = rvl_alloc_array((size_t)l->image_floats, sizeof *w->scratch);
+    w->scratch = rvl_alloc_array((size_t)(l->spec.height * l->spec.width), sizeof *w->scratch); /* a slice */
     w->picks = rvl_alloc_array((size_t)l->max_images + 1, sizeof *w->picks);
     return w->scratch && w->picks ? RVL_OK : rvl_fail(err, RVL_ERR_NOMEM, "cannot load batches: out of memory");
 }
@@ -84,6 +84,19 @@ static void pick_images(int64_t *picks, const rvl_loader *l, int64_t i_case, int
     }
 }
 
+/** The middle of a pack row, or with augmentation a random crop, turned and scaled slice by slice. */
+static void load_volume(float *out, const rvl_loader *l, const void *codes, int64_t row, int64_t epoch, workspace *w)
+{
+    const rvl_augment *a = &l->opts.augmentation;
+    int64_t            first[3];
+
+    if (l->opts.augment)
+        rvl_augment_crop(first, &l->spec, a, l->opts.seed, (uint64_t)epoch, (uint64_t)row);
+    rvl_preprocess_crop(out, &l->spec, codes, l->opts.augment ? first : NULL);
+    if (l->opts.augment)
+        rvl_augment_volume(out, w->scratch, &l->spec, a, l->opts.seed, (uint64_t)epoch, (uint64_t)row);
+}
+
 static rvl_status load_image(float *out, const rvl_loader *l, const rvl_case *k, int64_t i_image, int64_t epoch,
                              workspace *w, rvl_error *err)
 {
@@ -95,8 +108,12 @@ static rvl_status load_image(float *out, const rvl_loader *l, const rvl_case *k,
         rvl_error_prefix(err, "case '%s'", k->case_id);
         return st;
     }
-    rvl_preprocess_decode(out, &l->spec, codes, l->image_floats);
-    if (l->opts.augment)
+    if (rvl_preprocess_is_volume(&l->spec))
+        load_volume(out, l, codes, row, epoch, w);
+    else
+        rvl_preprocess_decode(out, &l->spec, codes, l->image_floats);
+    rvl_cohort_pack_done(l->cohort, row);
+    if (l->opts.augment && !rvl_preprocess_is_volume(&l->spec))
         rvl_augment_apply(out, w->scratch, l->spec.height, l->spec.width, (float)l->spec.out_low, &l->opts.augmentation,
                           l->opts.seed, (uint64_t)epoch, (uint64_t)row);
     for (int64_t i = 0; i < l->image_floats; i++) {
@@ -246,7 +263,7 @@ static void loader_measure(rvl_loader *l)
     int64_t           n = l->list->n_cases, size = l->opts.batch_size;
 
     l->spec = *rvl_cohort_preprocess(l->cohort);
-    l->image_floats = l->spec.depth * l->spec.height * l->spec.width;
+    l->image_floats = rvl_preprocess_count(&l->spec);
     l->n_findings = schema ? rvl_schema_count(schema) : 0;
     l->n_batches = l->opts.drop_last ? n / size : (n + size - 1) / size;
     l->n_slots = l->opts.n_threads ? l->opts.n_threads + 2 : 1;

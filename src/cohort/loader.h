@@ -22,7 +22,7 @@ typedef struct {
 typedef struct {
     int            n;          /* real samples, 1..batch_size */
     const int64_t *i_case;     /* (batch_size) indices into the case list; -1 beyond n */
-    const float   *images;     /* (batch_size, S, 1, H, W) in the model's range; zeros beyond n */
+    const float   *images;     /* (batch_size, S, 1, [D,] H, W) in the model's range; zeros beyond n */
     const float   *image_mask; /* (batch_size, S) 1 or 0 */
     const uint8_t *labels;     /* (batch_size, K) rvl_label_state; NULL without labels */
 } rvl_batch;

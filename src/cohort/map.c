@@ -10,7 +10,6 @@
 #include <string.h>
 
 #define MAP_MAX_BYTES (1 << 20)
-#define GRID_MAX 16384
 
 static const char *const column_names[] = {"image",     "patient",  "study",      "view",       "sex",
                                            "age",       "split",    "report",     "indication", "comparison",
@@ -22,8 +21,7 @@ const char *rvl__column_text(rvl__column column)
     return column_names[column];
 }
 
-/** The map under `key`, or NULL; FORMAT if it is something else. */
-static rvl_status node_map(const rvl_yaml **out, const rvl_yaml *parent, const char *key, rvl_error *err)
+rvl_status rvl__map_node(const rvl_yaml **out, const rvl_yaml *parent, const char *key, rvl_error *err)
 {
     *out = rvl_yaml_get(parent, key);
     if (*out && (*out)->kind != RVL_YAML_MAP)
@@ -65,7 +63,7 @@ static rvl_status map_read_array(rvl__map *map, const rvl_yaml *array, rvl_error
     if (!st)
         st = rvl_yaml_read_string(&map->array_file, array, "file", err);
     if (!st)
-        st = node_map(&splits, array, "splits", err);
+        st = rvl__map_node(&splits, array, "splits", err);
     if (st)
         return st;
     if (!map->array_file || !splits || splits->n_items < 1 || splits->n_items > RVL__MAX_ARRAY_SPLITS)
@@ -86,7 +84,7 @@ static rvl_status map_read_source(rvl__map *map, const rvl_yaml *root, rvl_error
     rvl_status      st = rvl_yaml_read_string(&map->table, root, "table", err);
 
     if (!st)
-        st = node_map(&array, root, "array", err);
+        st = rvl__map_node(&array, root, "array", err);
     if (st)
         return st;
     if (!map->table == !array)
@@ -97,7 +95,7 @@ static rvl_status map_read_source(rvl__map *map, const rvl_yaml *root, rvl_error
 static rvl_status map_read_columns(rvl__map *map, const rvl_yaml *root, rvl_error *err)
 {
     const rvl_yaml *columns;
-    rvl_status      st = node_map(&columns, root, "columns", err);
+    rvl_status      st = rvl__map_node(&columns, root, "columns", err);
 
     if (st)
         return st;
@@ -176,7 +174,7 @@ static rvl_status map_read_labels(rvl__map *map, const rvl_yaml *root, rvl_error
 {
     const rvl_yaml *labels;
     const char     *column = NULL;
-    rvl_status      st = node_map(&labels, root, "labels", err);
+    rvl_status      st = rvl__map_node(&labels, root, "labels", err);
 
     if (st)
         return st;
@@ -200,74 +198,6 @@ static rvl_status map_read_labels(rvl__map *map, const rvl_yaml *root, rvl_error
     return st;
 }
 
-static rvl_status map_read_window(rvl__map *map, const rvl_yaml *node, rvl_error *err)
-{
-    const char *window = NULL;
-    double      low = 0, high = 0;
-    rvl_status  st = rvl_yaml_read_string(&window, node, "window", err);
-
-    if (!st && window && strcmp(window, "robust") == 0)
-        map->spec.window = RVL_WINDOW_ROBUST, map->spec.window_a = 0.5, map->spec.window_b = 99.5;
-    else if (!st && window && strcmp(window, "fixed") == 0)
-        map->spec.window = RVL_WINDOW_FIXED;
-    else if (!st && window && strcmp(window, "range") == 0)
-        map->spec.window = RVL_WINDOW_RANGE, map->spec.window_a = 0, map->spec.window_b = 0;
-    else if (!st && window && strcmp(window, "voi") == 0)
-        map->spec.window = RVL_WINDOW_VOI, map->spec.window_a = 0, map->spec.window_b = 0;
-    else if (!st && window)
-        return rvl_fail(err, RVL_ERR_FORMAT, "%s:%d: window '%s' is none of robust, fixed, range, voi", node->file,
-                        node->line, window);
-    low = map->spec.window_a;
-    high = map->spec.window_b;
-    if (!st)
-        st = rvl_yaml_read_f64(&low, node, "window_low", err);
-    if (!st)
-        st = rvl_yaml_read_f64(&high, node, "window_high", err);
-    if (st)
-        return st;
-    bool has_limits = rvl_yaml_get(node, "window_low") || rvl_yaml_get(node, "window_high");
-    if (map->spec.window >= RVL_WINDOW_RANGE && has_limits)
-        return rvl_fail(err, RVL_ERR_FORMAT, "%s:%d: window 'range' takes no window_low and window_high", node->file,
-                        node->line);
-    if (map->spec.window < RVL_WINDOW_RANGE && !(low < high))
-        return rvl_fail(err, RVL_ERR_FORMAT, "%s:%d: window_low must be below window_high", node->file, node->line);
-    if (map->spec.window == RVL_WINDOW_ROBUST && (low < 0 || high > 100))
-        return rvl_fail(err, RVL_ERR_FORMAT, "%s:%d: the robust window is given in percentiles, 0 to 100", node->file,
-                        node->line);
-    map->spec.window_a = low;
-    map->spec.window_b = high;
-    return RVL_OK;
-}
-
-static rvl_status map_read_preprocess(rvl__map *map, const rvl_yaml *root, rvl_error *err)
-{
-    static const char *const keys[] = {"height", "width", "window", "window_low", "window_high", "bits", NULL};
-    const rvl_yaml          *node;
-    int64_t                  bits = map->spec.bits;
-    rvl_status               st = node_map(&node, root, "preprocess", err);
-
-    if (st || !node)
-        return st;
-    st = rvl_yaml_check_keys(node, keys, err);
-    if (!st)
-        st = rvl_yaml_read_i64(&map->spec.height, node, "height", err);
-    if (!st)
-        st = rvl_yaml_read_i64(&map->spec.width, node, "width", err);
-    if (!st)
-        st = rvl_yaml_read_i64(&bits, node, "bits", err);
-    if (!st)
-        st = map_read_window(map, node, err);
-    if (st)
-        return st;
-    if (bits != 8 && bits != 16)
-        return rvl_fail(err, RVL_ERR_FORMAT, "%s:%d: bits must be 8 or 16", node->file, node->line);
-    if (map->spec.height < 1 || map->spec.height > GRID_MAX || map->spec.width < 1 || map->spec.width > GRID_MAX)
-        return rvl_fail(err, RVL_ERR_FORMAT, "%s:%d: height and width must be 1 to %d", node->file, node->line,
-                        GRID_MAX);
-    map->spec.bits = (int)bits;
-    return RVL_OK;
-}
-
 static rvl_status map_read_kind(rvl__map *map, const rvl_yaml *root, rvl_error *err)
 {
     const char  *modality = NULL, *body_part = "";
@@ -279,14 +209,32 @@ static rvl_status map_read_kind(rvl__map *map, const rvl_yaml *root, rvl_error *
     if (st)
         return st;
     m = modality ? rvl_modality_parse(modality) : RVL_MODALITY_UNKNOWN;
-    if (m != RVL_MODALITY_CXR && m != RVL_MODALITY_MG)
-        return rvl_fail(err, RVL_ERR_FORMAT, "%s:%d: 'modality' must be cxr or mg", root->file, root->line);
+    if (m == RVL_MODALITY_UNKNOWN)
+        return rvl_fail(err, RVL_ERR_FORMAT, "%s:%d: 'modality' must be cxr, mg or ct", root->file, root->line);
     if (strlen(body_part) >= sizeof map->spec.body_part)
         return rvl_fail(err, RVL_ERR_FORMAT, "%s:%d: body_part '%s' is longer than %zu letters", root->file, root->line,
                         body_part, sizeof map->spec.body_part - 1);
     map->spec = rvl_preprocess_default(m, 64, 64);
     memset(map->spec.body_part, 0, sizeof map->spec.body_part);
     memcpy(map->spec.body_part, body_part, strlen(body_part));
+    return RVL_OK;
+}
+
+/** What the numbers of CT volumes are. */
+static rvl_status map_read_unit(rvl__map *map, const rvl_yaml *root, rvl_error *err)
+{
+    const rvl_yaml *unit = rvl_yaml_get(root, "unit");
+    const char     *text = NULL;
+    rvl_status      st = rvl_yaml_read_string(&text, root, "unit", err);
+
+    if (st || !unit)
+        return st;
+    if (map->spec.modality != RVL_MODALITY_CT)
+        return rvl_fail(err, RVL_ERR_FORMAT, "%s:%d: 'unit' has a meaning with 'modality: ct' alone", root->file,
+                        unit->line);
+    if (!rvl_hu_kind_parse(&map->hu.kind, text) || map->hu.kind == RVL_HU_RAW)
+        return rvl_fail(err, RVL_ERR_FORMAT, "%s:%d: unit '%s' is none of auto, hu, hu/1000", root->file, unit->line,
+                        text);
     return RVL_OK;
 }
 
@@ -319,10 +267,21 @@ static rvl_status map_read_views(rvl__map *map, const rvl_yaml *root, rvl_error 
 
 static rvl_status map_read(rvl__map *map, const rvl_yaml *root, rvl_error *err)
 {
-    static const char *const keys[] = {
-        "table", "array",      "modality",       "body_part",           "schema", "columns", "labels", "preprocess",
-        "root",  "keep_views", "require_report", "allow_patient_leaks", NULL};
-    rvl_status st;
+    static const char *const keys[] = {"table",
+                                       "array",
+                                       "modality",
+                                       "body_part",
+                                       "schema",
+                                       "columns",
+                                       "labels",
+                                       "preprocess",
+                                       "root",
+                                       "unit",
+                                       "keep_views",
+                                       "require_report",
+                                       "allow_patient_leaks",
+                                       NULL};
+    rvl_status               st;
 
     if (!root || root->kind != RVL_YAML_MAP)
         return rvl_fail(err, RVL_ERR_FORMAT, "the map is empty or no YAML map");
@@ -338,7 +297,9 @@ static rvl_status map_read(rvl__map *map, const rvl_yaml *root, rvl_error *err)
     if (!st)
         st = map_read_labels(map, root, err);
     if (!st)
-        st = map_read_preprocess(map, root, err);
+        st = rvl__map_read_preprocess(map, root, err);
+    if (!st)
+        st = map_read_unit(map, root, err);
     if (!st)
         st = map_read_views(map, root, err);
     if (!st)

@@ -50,7 +50,8 @@ typedef struct {
     rvl_schema     *schema;                     /* NULL: no labels */
     int             n_labels;
     rvl__map_label *labels;
-    rvl_preprocess  spec;
+    rvl_preprocess  spec; /* of CT without a grid yet: depth 1 */
+    rvl_hu_opts     hu;   /* of CT volumes: what the map says about their values */
     const char     *root;
     unsigned        keep_views; /* bit 1 << rvl_view; 0: all */
     bool            require_report, allow_patient_leaks;
@@ -59,6 +60,10 @@ typedef struct {
 /** Read and check the map at `path`. On failure `out` is empty. */
 RVL_MUST_USE rvl_status rvl__map_load(rvl__map *out, const char *path, rvl_error *err);
 void                    rvl__map_fini(rvl__map *map);
+/** The map under `key` of a node, or NULL; FORMAT if it is something else. */
+RVL_MUST_USE rvl_status rvl__map_node(const rvl_yaml **out, const rvl_yaml *parent, const char *key, rvl_error *err);
+/** The section `preprocess` into map->spec, whose modality is known. */
+RVL_MUST_USE rvl_status rvl__map_read_preprocess(rvl__map *map, const rvl_yaml *root, rvl_error *err);
 /** The name of a column in the map ("image", "patient", ...). */
 const char             *rvl__column_text(rvl__column column);
 

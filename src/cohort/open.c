@@ -144,3 +144,8 @@ rvl_status rvl_cohort_pack_row(const void **codes, rvl_cohort *c, int64_t row, r
 {
     return rvl__pack_row(codes, &c->pack, row, err);
 }
+
+void rvl_cohort_pack_done(const rvl_cohort *c, int64_t row)
+{
+    rvl__pack_done(&c->pack, row);
+}

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define INDEX_HEADER_BYTES 32
+#define DONE_BYTES ((size_t)256 << 10)
 
 static const char index_magic[8] = {'R', 'V', 'L', 'P', 'A', 'C', 'K', '1'};
 
@@ -33,7 +34,10 @@ static uint64_t get_u64(const uint8_t *in)
 
 size_t rvl__pack_row_bytes(const rvl_preprocess *spec)
 {
-    return (size_t)spec->depth * (size_t)spec->height * (size_t)spec->width * (size_t)(spec->bits / 8);
+    int64_t side[3];
+
+    rvl_preprocess_load_sides(side, spec);
+    return (size_t)side[0] * (size_t)side[1] * (size_t)side[2] * (size_t)(spec->bits / 8);
 }
 
 rvl_status rvl__pack_hash(char out[17], const rvl_preprocess *spec, rvl_error *err)
@@ -233,6 +237,12 @@ rvl_status rvl__pack_row(const void **codes, rvl__pack_reader *r, int64_t row, r
     }
     *codes = bytes;
     return RVL_OK;
+}
+
+void rvl__pack_done(const rvl__pack_reader *r, int64_t row)
+{
+    if (row >= 0 && row < r->n_rows && r->row_bytes >= DONE_BYTES)
+        rvl_file_map_drop(&r->data, (size_t)row * r->row_bytes, r->row_bytes);
 }
 
 void rvl__pack_unmap(rvl__pack_reader *r)

@@ -42,6 +42,8 @@ RVL_MUST_USE rvl_status rvl__pack_map(rvl__pack_reader *out, const char *dir, co
                                       int64_t n_rows, rvl_error *err);
 /** Row `row`, checked on first use. Thread-safe. */
 RVL_MUST_USE rvl_status rvl__pack_row(const void **codes, rvl__pack_reader *r, int64_t row, rvl_error *err);
+/** Pages of a large row (above 256 KiB) back to the system. Thread-safe. */
+void                    rvl__pack_done(const rvl__pack_reader *r, int64_t row);
 uint64_t                rvl__pack_checksum(const rvl__pack_reader *r, int64_t row);
 void                    rvl__pack_unmap(rvl__pack_reader *r);
 

@@ -299,6 +299,25 @@ static rvl_status array_image(rvl_volume **out, const rvl__source *s, int64_t i_
     return RVL_OK;
 }
 
+/* Messages of the volume readers name the whole path: the table's word for it is enough, and may be less private. */
+static rvl_status volume_image(rvl_volume **out, const rvl__source *s, const char *path, const char *name,
+                               rvl_error *err)
+{
+    rvl_error  why = {0};
+    rvl_status st = RVL_OK;
+
+    if (!rvl_path_exists(path) || rvl_path_is_dir(path))
+        return rvl_fail(err, RVL_ERR_NOT_FOUND, "cannot read image '%s': %s", name,
+                        rvl_path_is_dir(path) ? "it is a folder" : "no such file");
+    st = rvl_preprocess_load(out, &s->map->spec, path, &s->map->hu, &why);
+    if (!st)
+        return RVL_OK;
+    const char *at = strstr(why.text, path);
+    if (at)
+        return rvl_fail(err, st, "%.*s%s%s", (int)(at - why.text), why.text, name, at + strlen(path));
+    return rvl_fail(err, st, "cannot read image '%s': %s", name, why.text);
+}
+
 static rvl_status file_image(rvl_volume **out, const rvl__source *s, int64_t i_row, rvl_error *err)
 {
     const char *name = rvl__source_cell(s, i_row, RVL__COLUMN_IMAGE);
@@ -310,6 +329,11 @@ static rvl_status file_image(rvl_volume **out, const rvl__source *s, int64_t i_r
 
     if (!path)
         return rvl_fail(err, RVL_ERR_NOMEM, "cannot read image '%s': out of memory", name);
+    if (rvl_preprocess_is_volume(&s->map->spec)) {
+        st = volume_image(out, s, path, name, err);
+        rvl_free(path);
+        return st;
+    }
     st = rvl_path_is_dir(path) ? rvl_fail(&why, RVL_ERR_IO, "is a folder")
                                : rvl_file_read(&bytes, &n_bytes, path, IMAGE_MAX_BYTES, &why);
     if (st)

@@ -49,31 +49,88 @@ static void warp(float *out, const float *image, int64_t height, int64_t width, 
     }
 }
 
+typedef struct {
+    rvl_rng rng; /* what is left of the draws: the noise */
+    double  sy, sx, gain, offset, m[4];
+    bool    warps;
+} draw;
+
+static draw draw_all(int64_t height, int64_t width, const rvl_augment *a, uint64_t seed, uint64_t epoch,
+                     uint64_t sample_key)
+{
+    static const double pi = 3.14159265358979323846;
+    draw         d = {.rng = rvl_rng_make(seed, rvl_rng_mix(rvl_rng_mix(epoch, sample_key), rvl_rng_name("augment")))};
+    const double angle = symmetric(&d.rng) * a->rotate_deg * pi / 180;
+    const double scale = exp(symmetric(&d.rng) * a->scale);
+
+    d.sy = symmetric(&d.rng) * a->shift * (double)height;
+    d.sx = symmetric(&d.rng) * a->shift * (double)width;
+    d.gain = 1 + symmetric(&d.rng) * a->gain;
+    d.offset = symmetric(&d.rng) * a->gain;
+    const double mirror = a->flip && rvl_rng_uniform(&d.rng) < 0.5 ? -1 : 1;
+    d.m[0] = cos(angle) / scale;
+    d.m[1] = -sin(angle) / scale;
+    d.m[2] = mirror * sin(angle) / scale;
+    d.m[3] = mirror * cos(angle) / scale;
+    d.warps = a->rotate_deg > 0 || a->scale > 0 || a->shift > 0 || mirror < 0;
+    return d;
+}
+
+static void change_values(float *image, int64_t n, const rvl_augment *a, draw *d)
+{
+    if (a->gain > 0)
+        for (int64_t i = 0; i < n; i++)
+            image[i] = (float)(image[i] * d->gain + d->offset);
+    /* Half of the images get none: a network that has only seen noise reads clean images as something else. */
+    const double noise = a->noise > 0 ? a->noise * (2 * rvl_rng_uniform(&d->rng) - 1) : 0;
+    for (int64_t i = 0; noise > 0 && i < n; i++)
+        image[i] = (float)(image[i] + noise * rvl_rng_normal(&d->rng));
+}
+
 void rvl_augment_apply(float *image, float *scratch, int64_t height, int64_t width, float pad_value,
                        const rvl_augment *a, uint64_t seed, uint64_t epoch, uint64_t sample_key)
 {
-    static const double pi = 3.14159265358979323846;
-    rvl_rng             r = rvl_rng_make(seed, rvl_rng_mix(rvl_rng_mix(epoch, sample_key), rvl_rng_name("augment")));
-    const int64_t       n = height * width;
-    const double        angle = symmetric(&r) * a->rotate_deg * pi / 180;
-    const double        scale = exp(symmetric(&r) * a->scale);
-    const double        sy = symmetric(&r) * a->shift * (double)height;
-    const double        sx = symmetric(&r) * a->shift * (double)width;
-    const double        gain = 1 + symmetric(&r) * a->gain;
-    const double        offset = symmetric(&r) * a->gain;
-    const double        mirror = a->flip && rvl_rng_uniform(&r) < 0.5 ? -1 : 1;
-    const double        m[4] = {cos(angle) / scale, -sin(angle) / scale, mirror * sin(angle) / scale,
-                                mirror * cos(angle) / scale};
+    const int64_t n = height * width;
+    draw          d = draw_all(height, width, a, seed, epoch, sample_key);
 
-    if (a->rotate_deg > 0 || a->scale > 0 || a->shift > 0 || mirror < 0) {
+    if (d.warps) {
         memcpy(scratch, image, (size_t)n * sizeof *image);
-        warp(image, scratch, height, width, (double)pad_value, m, sy, sx);
+        warp(image, scratch, height, width, (double)pad_value, d.m, d.sy, d.sx);
     }
-    if (a->gain > 0)
-        for (int64_t i = 0; i < n; i++)
-            image[i] = (float)(image[i] * gain + offset);
-    /* Half of the images get none: a network that has only seen noise reads clean images as something else. */
-    const double noise = a->noise > 0 ? a->noise * (2 * rvl_rng_uniform(&r) - 1) : 0;
-    for (int64_t i = 0; noise > 0 && i < n; i++)
-        image[i] = (float)(image[i] + noise * rvl_rng_normal(&r));
+    change_values(image, n, a, &d);
+}
+
+void rvl_augment_volume(float *image, float *scratch, const rvl_preprocess *spec, const rvl_augment *a, uint64_t seed,
+                        uint64_t epoch, uint64_t sample_key)
+{
+    const int64_t n = spec->height * spec->width;
+    rvl_augment   own = *a;
+    int64_t       load[3];
+
+    rvl_preprocess_load_sides(load, spec);
+    if (load[1] > spec->height || load[2] > spec->width)
+        own.shift = 0; /* the crop has moved it */
+    draw d = draw_all(spec->height, spec->width, &own, seed, epoch, sample_key);
+    for (int64_t z = 0; d.warps && z < spec->depth; z++) {
+        memcpy(scratch, image + z * n, (size_t)n * sizeof *image);
+        warp(image + z * n, scratch, spec->height, spec->width, rvl_preprocess_pad(spec), d.m, d.sy, d.sx);
+    }
+    change_values(image, spec->depth * n, a, &d);
+}
+
+void rvl_augment_crop(int64_t first[3], const rvl_preprocess *spec, const rvl_augment *a, uint64_t seed, uint64_t epoch,
+                      uint64_t sample_key)
+{
+    const int64_t side[3] = {spec->depth, spec->height, spec->width};
+    rvl_rng       r = rvl_rng_make(seed, rvl_rng_mix(rvl_rng_mix(epoch, sample_key), rvl_rng_name("augment.crop")));
+    int64_t       load[3];
+
+    rvl_preprocess_load_sides(load, spec);
+    for (int i = 0; i < 3; i++) {
+        first[i] = 0;
+        if (load[i] > side[i])
+            first[i] = rvl_rng_below(&r, load[i] - side[i] + 1);
+        else if (i == 0)
+            first[i] = (int64_t)floor(symmetric(&r) * a->shift * (double)side[i] + 0.5);
+    }
 }

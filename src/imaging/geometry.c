@@ -31,11 +31,11 @@ void rvl_volume_set_grid(rvl_volume *v, const rvl_grid *g)
     memcpy(v->direction, g->direction, sizeof v->direction);
 }
 
-rvl_affine rvl_grid_affine(const rvl_grid *g)
+rvl_affine_map rvl_grid_affine(const rvl_grid *g)
 {
-    const double spacing[3] = {g->spacing_mm.x, g->spacing_mm.y, g->spacing_mm.z};
-    const double origin[3] = {g->origin_mm.x, g->origin_mm.y, g->origin_mm.z};
-    rvl_affine   a;
+    const double   spacing[3] = {g->spacing_mm.x, g->spacing_mm.y, g->spacing_mm.z};
+    const double   origin[3] = {g->origin_mm.x, g->origin_mm.y, g->origin_mm.z};
+    rvl_affine_map a;
 
     for (int r = 0; r < 3; r++) {
         for (int c = 0; c < 3; c++)
@@ -45,17 +45,17 @@ rvl_affine rvl_grid_affine(const rvl_grid *g)
     return a;
 }
 
-static double determinant(const rvl_affine *a)
+static double determinant(const rvl_affine_map *a)
 {
     const double(*m)[4] = a->m;
     return m[0][0] * (m[1][1] * m[2][2] - m[1][2] * m[2][1]) - m[0][1] * (m[1][0] * m[2][2] - m[1][2] * m[2][0]) +
            m[0][2] * (m[1][0] * m[2][1] - m[1][1] * m[2][0]);
 }
 
-bool rvl_grid_place(rvl_grid *g, const rvl_affine *a)
+bool rvl_grid_place(rvl_grid *g, const rvl_affine_map *a)
 {
-    double     length[3];
-    rvl_affine unit = *a;
+    double         length[3];
+    rvl_affine_map unit = *a;
 
     for (int c = 0; c < 3; c++) {
         length[c] = sqrt(a->m[0][c] * a->m[0][c] + a->m[1][c] * a->m[1][c] + a->m[2][c] * a->m[2][c]);
@@ -76,7 +76,7 @@ bool rvl_grid_place(rvl_grid *g, const rvl_affine *a)
     return true;
 }
 
-rvl_vec3 rvl_affine_apply(const rvl_affine *a, rvl_vec3 p)
+rvl_vec3 rvl_affine_apply(const rvl_affine_map *a, rvl_vec3 p)
 {
     const double(*m)[4] = a->m;
     return (rvl_vec3){m[0][0] * p.x + m[0][1] * p.y + m[0][2] * p.z + m[0][3],
@@ -84,9 +84,9 @@ rvl_vec3 rvl_affine_apply(const rvl_affine *a, rvl_vec3 p)
                       m[2][0] * p.x + m[2][1] * p.y + m[2][2] * p.z + m[2][3]};
 }
 
-rvl_affine rvl_affine_after(const rvl_affine *a, const rvl_affine *b)
+rvl_affine_map rvl_affine_after(const rvl_affine_map *a, const rvl_affine_map *b)
 {
-    rvl_affine out;
+    rvl_affine_map out;
 
     for (int r = 0; r < 3; r++)
         for (int c = 0; c < 4; c++)
@@ -95,7 +95,7 @@ rvl_affine rvl_affine_after(const rvl_affine *a, const rvl_affine *b)
     return out;
 }
 
-bool rvl_affine_inverse(rvl_affine *out, const rvl_affine *a)
+bool rvl_affine_inverse(rvl_affine_map *out, const rvl_affine_map *a)
 {
     const double(*m)[4] = a->m;
     const double d = determinant(a);
@@ -116,11 +116,11 @@ bool rvl_affine_inverse(rvl_affine *out, const rvl_affine *a)
     return true;
 }
 
-bool rvl_grid_map_between(rvl_affine *out, const rvl_grid *from, const rvl_grid *to)
+bool rvl_grid_map_between(rvl_affine_map *out, const rvl_grid *from, const rvl_grid *to)
 {
-    const rvl_affine to_world = rvl_grid_affine(from);
-    const rvl_affine target = rvl_grid_affine(to);
-    rvl_affine       to_target;
+    const rvl_affine_map to_world = rvl_grid_affine(from);
+    const rvl_affine_map target = rvl_grid_affine(to);
+    rvl_affine_map       to_target;
 
     if (!rvl_affine_inverse(&to_target, &target))
         return false;
@@ -128,7 +128,7 @@ bool rvl_grid_map_between(rvl_affine *out, const rvl_grid *from, const rvl_grid 
     return true;
 }
 
-rvl_box rvl_affine_box(const rvl_affine *a, rvl_box box)
+rvl_box rvl_affine_box(const rvl_affine_map *a, rvl_box box)
 {
     rvl_box out = {.low = {INFINITY, INFINITY, INFINITY}, .high = {-INFINITY, -INFINITY, -INFINITY}};
 

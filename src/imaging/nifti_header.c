@@ -222,7 +222,7 @@ static double unit_mm(const rvl__nifti_header *h)
 }
 
 /* The rotation of the unit quaternion (a, b, c, d) with its scaling, in the file's RAS. */
-static bool qform_affine(rvl_affine *out, const rvl__nifti_header *h)
+static bool qform_affine(rvl_affine_map *out, const rvl__nifti_header *h)
 {
     double       b = h->quatern[0];
     double       c = h->quatern[1];
@@ -253,7 +253,7 @@ static bool qform_affine(rvl_affine *out, const rvl__nifti_header *h)
 }
 
 /* RAS in the file's unit -> LPS in mm, into a grid of the file's sides. */
-static bool place(rvl_grid *g, const rvl__nifti_header *h, rvl_affine a)
+static bool place(rvl_grid *g, const rvl__nifti_header *h, rvl_affine_map a)
 {
     const double mm = unit_mm(h);
 
@@ -269,9 +269,9 @@ static bool place(rvl_grid *g, const rvl__nifti_header *h, rvl_affine a)
 /* Largest distance of the two grids' corner voxels. */
 static double corner_distance(const rvl_grid *g, const rvl_grid *other)
 {
-    const rvl_affine a = rvl_grid_affine(g);
-    const rvl_affine b = rvl_grid_affine(other);
-    double           worst = 0;
+    const rvl_affine_map a = rvl_grid_affine(g);
+    const rvl_affine_map b = rvl_grid_affine(other);
+    double               worst = 0;
 
     for (int corner = 0; corner < 8; corner++) {
         const rvl_vec3 p = {corner & 1 ? (double)(g->width - 1) : 0, corner & 2 ? (double)(g->height - 1) : 0,
@@ -285,10 +285,10 @@ static double corner_distance(const rvl_grid *g, const rvl_grid *other)
 
 static rvl_status check_place(rvl__nifti_header *h, rvl_error *err)
 {
-    rvl_affine affine;
-    rvl_grid   by_q;
-    rvl_grid   by_s;
-    bool       has_q = h->qform_code > 0 && qform_affine(&affine, h) && place(&by_q, h, affine);
+    rvl_affine_map affine;
+    rvl_grid       by_q;
+    rvl_grid       by_s;
+    bool           has_q = h->qform_code > 0 && qform_affine(&affine, h) && place(&by_q, h, affine);
 
     h->grid.spacing_mm = (rvl_vec3){1, 1, 1};
     for (int i = 0; i < 3; i++)

@@ -64,9 +64,9 @@ static void quaternion(double q[3], double r[3][3])
 /* sform, and qform where the axes are at right angles. LPS -> RAS turns the signs of x and y. */
 static void put_geometry(uint8_t *head, const rvl_grid *g)
 {
-    rvl_affine a = rvl_grid_affine(g);
-    double     r[3][3];
-    double     q[3];
+    rvl_affine_map a = rvl_grid_affine(g);
+    double         r[3][3];
+    double         q[3];
 
     for (int i = 0; i < 2; i++)
         for (int j = 0; j < 4; j++)

@@ -327,7 +327,7 @@ static void store(void *codes, const rvl_preprocess *spec, const double *image, 
 
 static rvl_status check_depth(const rvl_preprocess *spec, const rvl_volume *v, rvl_error *err)
 {
-    if (spec->depth == 1 && v->depth == 1)
+    if ((spec->depth > 1) == (v->depth > 1))
         return RVL_OK;
     return rvl_fail(err, RVL_ERR_SHAPE, "an image of %lld slices does not fit a model of %lld", (long long)v->depth,
                     (long long)spec->depth);
@@ -348,6 +348,8 @@ rvl_status rvl_preprocess_codes(void *out, const rvl_preprocess *spec, const rvl
         st = check_depth(spec, v, err);
     if (!st && !forced)
         st = check_kind(spec, v, err);
+    if (!st && rvl_preprocess_is_volume(spec))
+        return rvl__preprocess_volume_codes(out, spec, v, is_flat, err);
     if (!st)
         st = find_window(&w.low, &w.high, spec, v, err);
     if (st)
@@ -391,13 +393,14 @@ rvl_status rvl_preprocess_apply(float *out, const rvl_preprocess *spec, const rv
 
     if (st)
         return st;
-    const int64_t n = spec->height * spec->width;
-    void         *codes = rvl_alloc_array((size_t)n, spec->bits == 16 ? 2 : 1);
+    int64_t side[3];
+    rvl_preprocess_load_sides(side, spec);
+    void *codes = rvl_alloc_array((size_t)(side[0] * side[1] * side[2]), spec->bits == 16 ? 2 : 1);
     st = codes ? rvl_preprocess_codes(codes, spec, v, forced, is_flat, err)
-               : rvl_fail(err, RVL_ERR_NOMEM, "out of memory for an image of %lld x %lld", (long long)spec->height,
-                          (long long)spec->width);
+               : rvl_fail(err, RVL_ERR_NOMEM, "out of memory for an image of %lld x %lld x %lld", (long long)side[0],
+                          (long long)side[1], (long long)side[2]);
     if (!st)
-        rvl_preprocess_decode(out, spec, codes, n);
+        rvl_preprocess_crop(out, spec, codes, NULL);
     rvl_free(codes);
     return st;
 }

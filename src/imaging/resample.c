@@ -158,11 +158,11 @@ static rvl_status plan_make(plan *p, const rvl_grid *g, rvl_vec3 to_mm, rvl_resa
 /* The result's sides and place from the plan. */
 static rvl_grid plan_grid(const plan *p, const rvl_grid *g)
 {
-    const rvl_affine to_source = {
+    const rvl_affine_map to_source = {
         {{p->step[0], 0, 0, p->first[0]}, {0, p->step[1], 0, p->first[1]}, {0, 0, p->step[2], p->first[2]}}};
-    const rvl_affine source_affine = rvl_grid_affine(g);
-    const rvl_affine affine = rvl_affine_after(&source_affine, &to_source);
-    rvl_grid         out = *g;
+    const rvl_affine_map source_affine = rvl_grid_affine(g);
+    const rvl_affine_map affine = rvl_affine_after(&source_affine, &to_source);
+    rvl_grid             out = *g;
 
     out.width = p->side[0];
     out.height = p->side[1];
@@ -250,7 +250,7 @@ rvl_status rvl_volume_onto(rvl_volume **out, const rvl_volume *v, const rvl_grid
 {
     const rvl_grid from = rvl_volume_grid(v);
     rvl_volume    *w = NULL;
-    rvl_affine     to_source;
+    rvl_affine_map to_source;
     bool           is_finite = true;
 
     *out = NULL;

@@ -46,6 +46,12 @@ RVL_MUST_USE rvl_status rvl_volume_permute(rvl_volume **out, const rvl_volume *v
  * put before (CT-CLIP's rule too). A pad value that the type does not hold is USAGE. */
 RVL_MUST_USE rvl_status rvl_volume_fit(rvl_volume **out, const rvl_volume *v, int64_t depth, int64_t height,
                                        int64_t width, double pad, rvl_error *err);
+/** The grids that rvl_volume_permute and rvl_volume_fit give, without the voxels; `axis` must be a permutation. */
+rvl_grid                rvl_grid_permuted(const rvl_grid *g, const int axis[3], const bool flip[3]);
+rvl_grid                rvl_grid_fitted(const rvl_grid *g, int64_t depth, int64_t height, int64_t width);
+/** The axes and flips by which rvl_volume_orient turns a volume of grid `g`; its errors. */
+RVL_MUST_USE rvl_status rvl_grid_orient(int axis[3], bool flip[3], const rvl_grid *g, const char *codes,
+                                        rvl_error *err);
 /** F32: clipped to low..high and mapped to out_low..out_high. NaN and Inf: NUMERIC. USAGE unless low < high. */
 RVL_MUST_USE rvl_status rvl_volume_window(rvl_volume **out, const rvl_volume *v, double low, double high,
                                           double out_low, double out_high, rvl_error *err);

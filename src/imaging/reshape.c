@@ -8,32 +8,67 @@
 #include <math.h>
 #include <string.h>
 
-/* The result lies where its voxels lay: `to_source` takes its voxels to the source's. */
-static void put_in_place(rvl_volume *out, const rvl_volume *v, const rvl_affine *to_source)
+/* A grid whose voxels `to_source` takes to voxels of `g`; sides are the caller's. */
+static rvl_grid grid_in_place(const rvl_grid *g, const rvl_affine_map *to_source)
 {
-    const rvl_grid   from = rvl_volume_grid(v);
-    const rvl_affine source_affine = rvl_grid_affine(&from);
-    const rvl_affine affine = rvl_affine_after(&source_affine, to_source);
+    const rvl_affine_map source_affine = rvl_grid_affine(g);
+    const rvl_affine_map affine = rvl_affine_after(&source_affine, to_source);
+    rvl_grid             out = *g;
 
+    (void)rvl_grid_place(&out, &affine); /* the source's columns in another order: not dependent */
+    out.has_spacing = g->has_spacing;
+    out.has_geometry = g->has_geometry;
+    return out;
+}
+
+rvl_grid rvl_grid_permuted(const rvl_grid *g, const int axis[3], const bool flip[3])
+{
+    const int64_t  side[3] = {g->width, g->height, g->depth};
+    rvl_affine_map to_source = {{{0}}};
+
+    for (int a = 0; a < 3; a++) {
+        to_source.m[axis[a]][a] = flip[a] ? -1 : 1;
+        to_source.m[axis[a]][3] = flip[a] ? (double)(side[axis[a]] - 1) : 0;
+    }
+    rvl_grid out = grid_in_place(g, &to_source);
+    out.width = side[axis[0]];
+    out.height = side[axis[1]];
+    out.depth = side[axis[2]];
+    return out;
+}
+
+rvl_grid rvl_grid_fitted(const rvl_grid *g, int64_t depth, int64_t height, int64_t width)
+{
+    const int64_t  from[3] = {g->width, g->height, g->depth};
+    const int64_t  to[3] = {width, height, depth};
+    rvl_affine_map to_source = {{{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}}};
+
+    for (int a = 0; a < 3; a++) /* cut before less put before */
+        to_source.m[a][3] = (double)(from[a] > to[a] ? (from[a] - to[a]) / 2 : -((to[a] - from[a]) / 2));
+    rvl_grid out = grid_in_place(g, &to_source);
+    out.depth = depth;
+    out.height = height;
+    out.width = width;
+    return out;
+}
+
+static void put_on_grid(rvl_volume *out, const rvl_volume *v, const rvl_grid *g)
+{
     rvl_volume_copy_facts(out, v);
-    rvl_grid g = rvl_volume_grid(out);
-    (void)rvl_grid_place(&g, &affine); /* the source's columns in another order: not dependent */
-    g.has_spacing = v->has_spacing;
-    g.has_geometry = v->has_geometry;
-    rvl_volume_set_grid(out, &g);
+    rvl_volume_set_grid(out, g);
 }
 
 rvl_status rvl_volume_permute(rvl_volume **out, const rvl_volume *v, const int axis[3], const bool flip[3],
                               rvl_error *err)
 {
-    const int64_t side[3] = {v->width, v->height, v->depth};
-    const int64_t stride[3] = {1, v->width, v->width * v->height};
-    const size_t  item = rvl_voxel_bytes(v->type);
-    rvl_affine    to_source = {{{0}}};
-    int64_t       step[3];
-    int64_t       start = 0;
-    rvl_volume   *w = NULL;
-    int           seen = 0;
+    const int64_t  side[3] = {v->width, v->height, v->depth};
+    const int64_t  stride[3] = {1, v->width, v->width * v->height};
+    const size_t   item = rvl_voxel_bytes(v->type);
+    const rvl_grid from = rvl_volume_grid(v);
+    int64_t        step[3];
+    int64_t        start = 0;
+    rvl_volume    *w = NULL;
+    int            seen = 0;
 
     *out = NULL;
     for (int a = 0; a < 3; a++)
@@ -44,8 +79,6 @@ rvl_status rvl_volume_permute(rvl_volume **out, const rvl_volume *v, const int a
         const int s = axis[a];
         step[a] = flip[a] ? -stride[s] : stride[s];
         start += flip[a] ? (side[s] - 1) * stride[s] : 0;
-        to_source.m[s][a] = flip[a] ? -1 : 1;
-        to_source.m[s][3] = flip[a] ? (double)(side[s] - 1) : 0;
     }
     rvl_status st = rvl_volume_new(&w, v->type, side[axis[2]], side[axis[1]], side[axis[0]], err);
     if (st)
@@ -57,7 +90,8 @@ rvl_status rvl_volume_permute(rvl_volume **out, const rvl_volume *v, const int a
                 memcpy(to,
                        (const uint8_t *)v->voxels + (size_t)(start + x * step[0] + y * step[1] + z * step[2]) * item,
                        item);
-    put_in_place(w, v, &to_source);
+    const rvl_grid placed = rvl_grid_permuted(&from, axis, flip);
+    put_on_grid(w, v, &placed);
     *out = w;
     return RVL_OK;
 }
@@ -74,27 +108,25 @@ static int axis_of_letter(char letter, int *sense)
     return (int)((at - letters) % 3);
 }
 
-rvl_status rvl_volume_orient(rvl_volume **out, const rvl_volume *v, const char *codes, rvl_error *err)
+rvl_status rvl_grid_orient(int axis[3], bool flip[3], const rvl_grid *g, const char *codes, rvl_error *err)
 {
-    const rvl_grid g = rvl_volume_grid(v);
-    char           now[4];
-    int            axis[3] = {-1, -1, -1};
-    bool           flip[3] = {false, false, false};
-    int            seen = 0;
+    char now[4];
+    int  seen = 0;
 
-    *out = NULL;
-    for (int a = 0; a < 3 && strlen(codes) == 3; a++) {
+    for (int a = 0; a < 3; a++) {
         int sense;
-        int world = axis_of_letter(codes[a], &sense);
+        int world = strlen(codes) == 3 ? axis_of_letter(codes[a], &sense) : -1;
         seen |= world < 0 ? 0 : 1 << world;
+        axis[a] = -1;
+        flip[a] = false;
     }
     if (seen != 7)
         return rvl_fail(err, RVL_ERR_USAGE, "'%s' is no orientation: three letters, one each of L or R, P or A, S or I",
                         codes);
-    if (!v->has_geometry)
+    if (!g->has_geometry)
         return rvl_fail(err, RVL_ERR_UNSUPPORTED, "the volume does not say how it lies: it cannot be turned to %s",
                         codes);
-    rvl_grid_axis_codes(now, &g);
+    rvl_grid_axis_codes(now, g);
     for (int a = 0; a < 3; a++) {
         int sense = 1;
         int world = axis_of_letter(codes[a], &sense);
@@ -108,7 +140,18 @@ rvl_status rvl_volume_orient(rvl_volume **out, const rvl_volume *v, const char *
     }
     if (axis[0] < 0 || axis[1] < 0 || axis[2] < 0)
         return rvl_fail(err, RVL_ERR_UNSUPPORTED, "two axes of the volume are nearest to one axis of the patient");
-    return rvl_volume_permute(out, v, axis, flip, err);
+    return RVL_OK;
+}
+
+rvl_status rvl_volume_orient(rvl_volume **out, const rvl_volume *v, const char *codes, rvl_error *err)
+{
+    const rvl_grid g = rvl_volume_grid(v);
+    int            axis[3];
+    bool           flip[3];
+    rvl_status     st = rvl_grid_orient(axis, flip, &g, codes, err);
+
+    *out = NULL;
+    return st ? st : rvl_volume_permute(out, v, axis, flip, err);
 }
 
 static bool type_holds(rvl_voxel_type type, double x)
@@ -129,13 +172,14 @@ static bool type_holds(rvl_voxel_type type, double x)
 rvl_status rvl_volume_fit(rvl_volume **out, const rvl_volume *v, int64_t depth, int64_t height, int64_t width,
                           double pad, rvl_error *err)
 {
-    const size_t  item = rvl_voxel_bytes(v->type);
-    const int64_t from[3] = {v->width, v->height, v->depth};
-    const int64_t to[3] = {width, height, depth};
-    int64_t       cut[3];
-    int64_t       put[3];
-    int64_t       n[3];
-    rvl_volume   *w = NULL;
+    const size_t   item = rvl_voxel_bytes(v->type);
+    const rvl_grid grid = rvl_volume_grid(v);
+    const int64_t  from[3] = {v->width, v->height, v->depth};
+    const int64_t  to[3] = {width, height, depth};
+    int64_t        cut[3];
+    int64_t        put[3];
+    int64_t        n[3];
+    rvl_volume    *w = NULL;
 
     *out = NULL;
     if (!type_holds(v->type, pad))
@@ -157,10 +201,8 @@ rvl_status rvl_volume_fit(rvl_volume **out, const rvl_volume *v, int64_t depth, 
                    (const uint8_t *)v->voxels +
                        (size_t)(((cut[2] + z) * v->height + cut[1] + y) * v->width + cut[0]) * item,
                    (size_t)n[0] * item);
-    const rvl_affine to_source = {{{1, 0, 0, (double)(cut[0] - put[0])},
-                                   {0, 1, 0, (double)(cut[1] - put[1])},
-                                   {0, 0, 1, (double)(cut[2] - put[2])}}};
-    put_in_place(w, v, &to_source);
+    const rvl_grid placed = rvl_grid_fitted(&grid, depth, height, width);
+    put_on_grid(w, v, &placed);
     *out = w;
     return RVL_OK;
 }

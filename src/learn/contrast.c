@@ -130,6 +130,8 @@ rvl_status rvl_contrast_new(rvl_contrast **out, rvl_model *m, rvl_cohort *c, con
     s->image_embedding = rvl_alloc_array(4 * n * e, sizeof(float));
     if (!s->ids || !s->mask || !s->hash || !s->group || !s->targets || !s->image_embedding)
         st = rvl_fail(err, RVL_ERR_NOMEM, "out of memory for a contrastive batch of %zu", n);
+    if (!st)
+        st = rvl__check_rank(m, rvl_cohort_preprocess(c), err);
     if (!st) {
         s->text_embedding = s->image_embedding + n * e;
         s->d_image = s->text_embedding + n * e;
@@ -217,9 +219,12 @@ static int64_t draw_texts(rvl_contrast *s, const rvl_batch *batch, uint64_t epoc
 static rvl_status get_plan(rvl_plan **out, rvl_contrast *s, int64_t mode, int64_t n, int64_t t, rvl_error *err)
 {
     const rvl_preprocess *p = rvl_cohort_preprocess(s->c);
-    rvl_plan_key          key = {.mode = mode, .size = {n, t, p->height, p->width}};
-    if (mode == MODE_LOSS)
-        key.size[1] = key.size[2] = key.size[3] = 0;
+    rvl_plan_key          key = {.mode = mode, .size = {n}};
+
+    if (mode != MODE_LOSS) {
+        key.size[1] = t;
+        (void)rvl_preprocess_extents(key.size + 2, p);
+    }
     rvl_status st = rvl_session_plan(out, s->session, &key, err);
     if (!st) {
         rvl_plan_stats stats = rvl_plan_get_stats(*out);
@@ -270,7 +275,7 @@ static void put_targets(rvl_contrast *s, rvl_plan *plan)
 static void put_chunk(rvl_contrast *s, rvl_plan *plan, const rvl_batch *batch, int64_t first, int64_t t)
 {
     const rvl_preprocess *p = rvl_cohort_preprocess(s->c);
-    put(plan, "image", batch->images + first * p->height * p->width);
+    put(plan, "image", batch->images + first * rvl_preprocess_count(p));
     put(plan, "ids", s->ids + first * t);
     put(plan, "mask", s->mask + first * t);
 }

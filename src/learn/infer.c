@@ -5,9 +5,11 @@
  */
 #include "learn/infer.h"
 #include "base/alloc.h"
+#include <stdio.h>
 #include <string.h>
 
 enum { IMAGE_BATCH = 32, TEXT_BATCH = 32 };
+#define BATCH_VALUES (1 << 22) /* of a batch of images: 4 of 96 x 192 x 192 would be more */
 
 struct rvl_infer {
     rvl_model     *m;
@@ -25,6 +27,17 @@ rvl_status rvl_model_preprocess(rvl_preprocess *out, const rvl_model *m, rvl_err
     return rvl_preprocess_from_json(out, m->preprocess, err);
 }
 
+rvl_status rvl__check_rank(const rvl_model *m, const rvl_preprocess *grid, rvl_error *err)
+{
+    const int n_axes = rvl_preprocess_is_volume(grid) ? 3 : 2;
+
+    if (m->image.n_spatial == n_axes)
+        return RVL_OK;
+    return rvl_fail(err, RVL_ERR_UNSUPPORTED, "the image tower reads %s, the preprocessing makes %s",
+                    m->image.n_spatial == 3 ? "volumes" : "images of 2 axes",
+                    n_axes == 3 ? "volumes" : "images of 2 axes");
+}
+
 rvl_status rvl_infer_new(rvl_infer **out, rvl_model *m, rvl_error *err)
 {
     const rvl_plan_opts opts = {.deterministic = true}; /* the same digits whatever this machine timed */
@@ -36,9 +49,8 @@ rvl_status rvl_infer_new(rvl_infer **out, rvl_model *m, rvl_error *err)
         return rvl_fail(err, RVL_ERR_NOMEM, "out of memory");
     f->m = m;
     st = m->has_image ? rvl_model_preprocess(&f->preprocess, m, err) : RVL_OK;
-    if (!st && m->has_image && m->image.n_spatial != 2)
-        st = rvl_fail(err, RVL_ERR_UNSUPPORTED, "the image tower reads volumes (%d axes), cohorts hold images of 2",
-                      m->image.n_spatial);
+    if (!st && m->has_image)
+        st = rvl__check_rank(m, &f->preprocess, err);
     if (!st && m->has_text) {
         f->ids = rvl_alloc_array((size_t)TEXT_BATCH * (size_t)m->max_tok, sizeof *f->ids);
         f->mask = rvl_alloc_array((size_t)TEXT_BATCH * (size_t)m->max_tok, sizeof *f->mask);
@@ -90,17 +102,18 @@ static rvl_status take_output(float *out, const rvl_plan *plan, const char *outp
 static rvl_status run_images(float *out, rvl_infer *f, const char *output, const float *images, int64_t n,
                              int64_t batch, rvl_error *err)
 {
-    const int64_t h = f->preprocess.height;
-    const int64_t w = f->preprocess.width;
-    rvl_plan_key  key = {.mode = RVL_MODE_EVAL_IMAGE, .size = {batch, h, w}};
+    const int64_t count = rvl_preprocess_count(&f->preprocess);
+    rvl_plan_key  key = {.mode = RVL_MODE_EVAL_IMAGE, .size = {batch}};
     rvl_plan     *plan = NULL;
-    rvl_status    st = rvl_session_plan(&plan, f->session, &key, err);
+    rvl_status    st;
 
+    (void)rvl_preprocess_extents(key.size + 1, &f->preprocess);
+    st = rvl_session_plan(&plan, f->session, &key, err);
     if (st)
         return st;
     float *in = rvl_tensor_data(rvl_plan_input(plan, "image"));
-    memcpy(in, images, (size_t)(n * h * w) * sizeof(float));
-    memset(in + n * h * w, 0, (size_t)((batch - n) * h * w) * sizeof(float));
+    memcpy(in, images, (size_t)(n * count) * sizeof(float));
+    memset(in + n * count, 0, (size_t)((batch - n) * count) * sizeof(float));
     st = rvl_plan_run(plan, err);
     return st ? st : take_output(out, plan, output, n, rvl_infer_width(f, output, false), err);
 }
@@ -110,11 +123,20 @@ rvl_status rvl_infer_image(float *out, rvl_infer *f, const char *output, const f
     return run_images(out, f, output, image, 1, 1, err);
 }
 
+/* "128 x 128", of volumes "48 x 96 x 96". */
+static const char *sides_text(char out[40], const rvl_preprocess *p)
+{
+    const int n = rvl_preprocess_is_volume(p) ? snprintf(out, 40, "%lld x ", (long long)p->depth) : 0;
+    snprintf(out + n, 40 - (size_t)n, "%lld x %lld", (long long)p->height, (long long)p->width);
+    return out;
+}
+
 /* Modality, body part and view by name, unless forced; the grid and the window always. */
 static rvl_status check_cohort(const rvl_infer *f, const rvl_cohort *c, const rvl_case_list *list, rvl_error *err)
 {
     const rvl_preprocess *model = &f->preprocess;
     rvl_preprocess        have = *rvl_cohort_preprocess(c);
+    char                  have_text[40], model_text[40];
 
     if (!f->forced && (have.modality != model->modality || strcmp(have.body_part, model->body_part) != 0))
         return rvl_fail(
@@ -138,10 +160,19 @@ static rvl_status check_cohort(const rvl_infer *f, const rvl_cohort *c, const rv
     if (rvl_preprocess_equal(&have, model))
         return RVL_OK;
     return rvl_fail(err, RVL_ERR_STATE,
-                    "the cohort '%s' holds %lld x %lld images, the model wants %lld x %lld, or window, range or bits "
+                    "the cohort '%s' holds %s images, the model wants %s, or window, range, spacing or bits "
                     "differ\nhint: ingest again with the model's grid and window (rvl inspect shows both)",
-                    rvl_cohort_path(c), (long long)have.height, (long long)have.width, (long long)model->height,
-                    (long long)model->width);
+                    rvl_cohort_path(c), sides_text(have_text, &have), sides_text(model_text, model));
+}
+
+/* 32 images, of volumes as many as hold BATCH_VALUES. */
+static int64_t image_batch(const rvl_preprocess *p)
+{
+    const int64_t n = BATCH_VALUES / rvl_preprocess_count(p);
+
+    if (!rvl_preprocess_is_volume(p) || n > IMAGE_BATCH)
+        return IMAGE_BATCH;
+    return n < 1 ? 1 : n;
 }
 
 void rvl_infer_set_forced(rvl_infer *f, bool forced)
@@ -153,7 +184,8 @@ rvl_status rvl_infer_cases(float *out, rvl_infer *f, const char *output, rvl_coh
                            rvl_error *err)
 {
     const int64_t         width = rvl_infer_width(f, output, false);
-    const rvl_loader_opts opts = {.batch_size = IMAGE_BATCH, .images_per_study = 1};
+    const int64_t         batch_size = image_batch(&f->preprocess);
+    const rvl_loader_opts opts = {.batch_size = (int)batch_size, .images_per_study = 1};
     rvl_loader           *loader = NULL;
     rvl_status            st = RVL_OK;
 
@@ -167,7 +199,7 @@ rvl_status rvl_infer_cases(float *out, rvl_infer *f, const char *output, rvl_coh
         rvl_batch batch;
         st = rvl_loader_next(loader, &batch, err);
         if (!st)
-            st = run_images(out + done * width, f, output, batch.images, batch.n, IMAGE_BATCH, err);
+            st = run_images(out + done * width, f, output, batch.images, batch.n, batch_size, err);
         if (!st)
             done += batch.n;
     }

@@ -24,7 +24,7 @@ int64_t                 rvl_infer_width(const rvl_infer *f, const char *output, 
  *  otherwise. A model that names no view takes all. */
 RVL_MUST_USE rvl_status rvl_infer_cases(float *out, rvl_infer *f, const char *output, rvl_cohort *c,
                                         const rvl_case_list *list, rvl_error *err);
-/** One preprocessed image (H, W). */
+/** One preprocessed image ([D,] H, W). */
 RVL_MUST_USE rvl_status rvl_infer_image(float *out, rvl_infer *f, const char *output, const float *image,
                                         rvl_error *err);
 /** Texts -> out (n, width); `*n_cut` (may be NULL) counts texts longer than the model takes. NULL texts are empty. */
@@ -37,6 +37,8 @@ RVL_MUST_USE rvl_status rvl_tokenize_batch(int32_t *ids, float *mask, int64_t *n
                                            const rvl_model *m, const char *const *texts, int64_t n, rvl_error *err);
 /** Rows of `ids` and `mask` (n, max_tok), the longest with `longest` tokens, closed up to (n, T); returns that T. */
 int64_t                 rvl_tokens_close_up(int32_t *ids, float *mask, int64_t n, int longest, int max_tok);
+/** UNSUPPORTED unless the image tower has as many axes as the grid. */
+RVL_MUST_USE rvl_status rvl__check_rank(const rvl_model *m, const rvl_preprocess *grid, rvl_error *err);
 /** Preprocessing of the model; FORMAT if its JSON is damaged. */
 RVL_MUST_USE rvl_status rvl_model_preprocess(rvl_preprocess *out, const rvl_model *m, rvl_error *err);
 

@@ -50,7 +50,7 @@ rvl_status rvl_supervise_new(rvl_supervise **out, rvl_model *m, rvl_cohort *c, c
                              const rvl_supervise_opts *opts, rvl_error *err)
 {
     const rvl_preprocess *p = rvl_cohort_preprocess(c);
-    rvl_plan_key          key = {.mode = MODE_TRAIN, .size = {opts->micro_batch, p->height, p->width}};
+    rvl_plan_key          key = {.mode = MODE_TRAIN, .size = {opts->micro_batch}};
     rvl_supervise        *s = rvl_alloc_array(1, sizeof *s);
     rvl_status            st = RVL_OK;
 
@@ -62,10 +62,13 @@ rvl_status rvl_supervise_new(rvl_supervise **out, rvl_model *m, rvl_cohort *c, c
     s->val = val;
     s->opts = *opts;
     s->k = rvl_schema_count(m->schema);
+    (void)rvl_preprocess_extents(key.size + 1, p);
     s->targets = rvl_alloc_array((size_t)(opts->batch * s->k), sizeof *s->targets);
     s->weights = rvl_alloc_array((size_t)(opts->batch * s->k), sizeof *s->weights);
     if (!s->targets || !s->weights)
         st = rvl_fail(err, RVL_ERR_NOMEM, "out of memory");
+    if (!st)
+        st = rvl__check_rank(m, p, err);
     if (!st)
         st = rvl_session_new(&s->session, m->params, m->state, build_train, s, opts->plan, err);
     if (!st)
@@ -122,7 +125,7 @@ static rvl_status step(void *self, const rvl_batch *batch, int64_t step_number, 
     rvl_supervise        *s = self;
     const rvl_preprocess *p = rvl_cohort_preprocess(s->c);
     const int64_t         micro = s->opts.micro_batch;
-    const int64_t         pixels = p->height * p->width;
+    const int64_t         pixels = rvl_preprocess_count(p);
     const double          sum = fill_labels(s, batch);
     rvl_status            st = RVL_OK;
 

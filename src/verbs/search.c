@@ -7,7 +7,6 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "imaging/image_file.h"
 #include "rvl/verbs.h"
 #include "search/index.h"
 #include "search/sheet.h"
@@ -54,17 +53,18 @@ static rvl_status query_from_image(search *s, rvl_use *u, rvl_error *err)
     rvl_status     st = rvl_model_preprocess(&spec, u->m, err);
 
     if (!st)
-        st = rvl_image_load_voi(&v, s->o->image, spec.window == RVL_WINDOW_VOI, NULL, err);
+        st = rvl_preprocess_load(&v, &spec, s->o->image, NULL, err);
     if (st)
         return st;
     const int64_t n = spec.height * spec.width;
-    image = rvl_alloc_array((size_t)n, sizeof *image);
+    const int64_t first = spec.depth / 2 * n; /* a volume is shown by its middle slice */
+    image = rvl_alloc_array((size_t)rvl_preprocess_count(&spec), sizeof *image);
     s->query_pixels = rvl_alloc_array((size_t)n, 1);
     st = image && s->query_pixels ? rvl_preprocess_apply(image, &spec, v, s->o->force, NULL, err) : no_memory(err);
     if (!st) {
         for (int64_t i = 0; i < n; i++)
             s->query_pixels[i] =
-                (uint8_t)(((double)image[i] - spec.out_low) / (spec.out_high - spec.out_low) * 255 + 0.5);
+                (uint8_t)(((double)image[first + i] - spec.out_low) / (spec.out_high - spec.out_low) * 255 + 0.5);
         s->query_height = spec.height;
         s->query_width = spec.width;
         st = rvl_infer_image(s->query, u->infer, "embedding", image, err);
@@ -145,15 +145,19 @@ static void load_thumbnail(rvl_thumbnail *out, uint8_t **owned, rvl_cohort **coh
     if (!*cohort && rvl_cohort_open(cohort, c->cohort, &ignored) != RVL_OK)
         return;
     const rvl_preprocess *p = rvl_cohort_preprocess(*cohort);
-    const int64_t         n = p->height * p->width;
+    int64_t               side[3];
+    rvl_preprocess_load_sides(side, p);
+    const int64_t n = side[1] * side[2];
+    const int64_t first = side[0] / 2 * n; /* of a volume the middle slice */
     if (rvl_cohort_pack_row(&codes, *cohort, c->pack_row, &ignored) != RVL_OK)
         return;
     *owned = rvl_alloc_array((size_t)n, 1);
     if (!*owned)
         return;
     for (int64_t i = 0; i < n; i++)
-        (*owned)[i] = p->bits == 16 ? (uint8_t)(((const uint16_t *)codes)[i] >> 8) : ((const uint8_t *)codes)[i];
-    *out = (rvl_thumbnail){*owned, p->height, p->width};
+        (*owned)[i] =
+            p->bits == 16 ? (uint8_t)(((const uint16_t *)codes)[first + i] >> 8) : ((const uint8_t *)codes)[first + i];
+    *out = (rvl_thumbnail){*owned, side[1], side[2]};
 }
 
 static rvl_status write_sheet(search *s, rvl_error *err)

@@ -133,6 +133,9 @@ rvl_status rvl__tower_configure(rvl_image_config *out, const rvl_train_opts *o, 
         return parse_depth(&out->resnet, o->depth, o->bottleneck, err);
     }
     out->kind = presets[i].kind;
+    if (out->n_spatial == 3 && out->kind != RVL_IMAGE_RESNET)
+        return rvl_fail(err, RVL_ERR_USAGE,
+                        "--arch %s reads images, the cohort holds volumes\nhint: a ResNet reads both", o->arch);
     out->resnet = presets[i].resnet;
     out->vit = presets[i].vit;
     out->efficientnet = presets[i].efficientnet;

@@ -5,7 +5,6 @@
  */
 #include "base/alloc.h"
 #include "base/file.h"
-#include "imaging/image_file.h"
 #include "rvl/verbs.h"
 #include "verbs/model_use.h"
 #include <math.h>
@@ -121,11 +120,11 @@ static rvl_status score_file(rvl_scores **out, rvl_use *u, const rvl_schema *sch
     rvl_status     st = embedding ? rvl_model_preprocess(&spec, u->m, err) : no_memory(err);
 
     if (!st)
-        st = rvl_image_load_voi(&v, o->input, spec.window == RVL_WINDOW_VOI, NULL, err);
+        st = rvl_preprocess_load(&v, &spec, o->input, NULL, err);
     if (!st)
         st = describe_image(v, o, err);
     if (!st) {
-        image = rvl_alloc_array((size_t)(spec.height * spec.width), sizeof *image);
+        image = rvl_alloc_array((size_t)rvl_preprocess_count(&spec), sizeof *image);
         st = image ? rvl_preprocess_apply(image, &spec, v, o->force, NULL, err) : no_memory(err);
     }
     if (!st)

@@ -30,8 +30,8 @@ static rvl_grid turned(void)
 
 static void affine__puts_voxel_centres_into_the_world(void **state)
 {
-    const rvl_grid   g = turned();
-    const rvl_affine a = rvl_grid_affine(&g);
+    const rvl_grid       g = turned();
+    const rvl_affine_map a = rvl_grid_affine(&g);
 
     (void)state;
     assert_near(rvl_affine_apply(&a, (rvl_vec3){0, 0, 0}), -10, 20, 100, 0);
@@ -42,10 +42,10 @@ static void affine__puts_voxel_centres_into_the_world(void **state)
 
 static void place__takes_spacing_and_direction_from_the_columns(void **state)
 {
-    const rvl_grid   g = turned();
-    const rvl_affine a = rvl_grid_affine(&g);
-    rvl_grid         got = {0};
-    rvl_affine       flat = a;
+    const rvl_grid       g = turned();
+    const rvl_affine_map a = rvl_grid_affine(&g);
+    rvl_grid             got = {0};
+    rvl_affine_map       flat = a;
 
     (void)state;
     assert_true(rvl_grid_place(&got, &a));
@@ -95,18 +95,18 @@ static void inverse__undoes_any_grid(void **state)
 {
     (void)state;
     for (uint64_t i = 0; i < 50; i++) {
-        const rvl_grid   g = random_grid(i);
-        const rvl_affine a = rvl_grid_affine(&g);
-        rvl_affine       back;
-        const rvl_vec3   p = {3.5, -20, 17};
+        const rvl_grid       g = random_grid(i);
+        const rvl_affine_map a = rvl_grid_affine(&g);
+        rvl_affine_map       back;
+        const rvl_vec3       p = {3.5, -20, 17};
         assert_true(rvl_affine_inverse(&back, &a));
         rvl_vec3 there = rvl_affine_apply(&a, p);
         assert_near(rvl_affine_apply(&back, there), p.x, p.y, p.z, 1e-9);
-        rvl_affine both = rvl_affine_after(&back, &a);
+        rvl_affine_map both = rvl_affine_after(&back, &a);
         assert_near(rvl_affine_apply(&both, p), p.x, p.y, p.z, 1e-9);
     }
-    const rvl_affine none = {{{1, 2, 3, 0}, {2, 4, 6, 0}, {0, 0, 1, 0}}};
-    rvl_affine       out;
+    const rvl_affine_map none = {{{1, 2, 3, 0}, {2, 4, 6, 0}, {0, 0, 1, 0}}};
+    rvl_affine_map       out;
     assert_false(rvl_affine_inverse(&out, &none));
 }
 
@@ -116,11 +116,11 @@ static void map_between__goes_by_the_world(void **state)
 
     (void)state;
     for (uint64_t i = 0; i < 20; i++) {
-        const rvl_grid   a = random_grid(i);
-        const rvl_grid   b = random_grid(100 + i);
-        const rvl_affine to_world_a = rvl_grid_affine(&a);
-        const rvl_affine to_world_b = rvl_grid_affine(&b);
-        rvl_affine       there, back;
+        const rvl_grid       a = random_grid(i);
+        const rvl_grid       b = random_grid(100 + i);
+        const rvl_affine_map to_world_a = rvl_grid_affine(&a);
+        const rvl_affine_map to_world_b = rvl_grid_affine(&b);
+        rvl_affine_map       there, back;
         assert_true(rvl_grid_map_between(&there, &a, &b));
         assert_true(rvl_grid_map_between(&back, &b, &a));
         const rvl_vec3 q = rvl_affine_apply(&there, p);
@@ -133,9 +133,9 @@ static void map_between__goes_by_the_world(void **state)
 static void box__of_a_quarter_turn_and_a_scale_is_exact(void **state)
 {
     /* x' = -2 y + 1, y' = x, z' = z / 2 */
-    const rvl_affine a = {{{0, -2, 0, 1}, {1, 0, 0, 0}, {0, 0, 0.5, 0}}};
-    const rvl_box    box = {.low = {-0.5, 1.5, 2}, .high = {3.5, 4.5, 6}};
-    const rvl_box    out = rvl_affine_box(&a, box);
+    const rvl_affine_map a = {{{0, -2, 0, 1}, {1, 0, 0, 0}, {0, 0, 0.5, 0}}};
+    const rvl_box        box = {.low = {-0.5, 1.5, 2}, .high = {3.5, 4.5, 6}};
+    const rvl_box        out = rvl_affine_box(&a, box);
 
     (void)state;
     assert_near(out.low, -8, -0.5, 1, 0);

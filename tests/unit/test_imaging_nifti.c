@@ -195,13 +195,13 @@ static void container__of_every_kind_holds_the_same_voxels(void **state)
 static void assert_place(const char *name, rvl_nifti_place place, const double origin[3], const double one[3],
                          const double spacing[3])
 {
-    rvl_nifti_info   info;
-    rvl_volume      *v = load(&info, name, NULL);
-    const rvl_grid   g = rvl_volume_grid(v);
-    const rvl_affine a = rvl_grid_affine(&g);
-    const rvl_vec3   p = rvl_affine_apply(&a, (rvl_vec3){1, 1, 1});
-    const double     got[] = {g.origin_mm.x, g.origin_mm.y,  g.origin_mm.z,  p.x,           p.y,
-                              p.z,           g.spacing_mm.x, g.spacing_mm.y, g.spacing_mm.z};
+    rvl_nifti_info       info;
+    rvl_volume          *v = load(&info, name, NULL);
+    const rvl_grid       g = rvl_volume_grid(v);
+    const rvl_affine_map a = rvl_grid_affine(&g);
+    const rvl_vec3       p = rvl_affine_apply(&a, (rvl_vec3){1, 1, 1});
+    const double         got[] = {g.origin_mm.x, g.origin_mm.y,  g.origin_mm.z,  p.x,           p.y,
+                                  p.z,           g.spacing_mm.x, g.spacing_mm.y, g.spacing_mm.z};
 
     assert_int_equal(info.place, place);
     assert_int_equal(g.has_geometry, place != RVL_NIFTI_PLACE_NONE);

@@ -41,8 +41,8 @@ static double field(rvl_vec3 world)
 
 static rvl_vec3 world_of(const rvl_volume *v, double x, double y, double z)
 {
-    const rvl_grid   g = rvl_volume_grid(v);
-    const rvl_affine a = rvl_grid_affine(&g);
+    const rvl_grid       g = rvl_volume_grid(v);
+    const rvl_affine_map a = rvl_grid_affine(&g);
     return rvl_affine_apply(&a, (rvl_vec3){x, y, z});
 }
 
@@ -59,7 +59,7 @@ static void assert_field(const rvl_volume *v, const rvl_volume *source, const ch
 {
     const rvl_grid to = rvl_volume_grid(source);
     const rvl_grid from = rvl_volume_grid(v);
-    rvl_affine     map;
+    rvl_affine_map map;
     int64_t        n_inside = 0;
 
     assert_true(rvl_grid_map_between(&map, &from, &to));
@@ -325,9 +325,9 @@ static void orient__turns_codes_and_comes_back(void **state)
 
 static void box__round_trip(void **state)
 {
-    rvl_volume *v = volume_new(RVL_VOXEL_I16, 20, 30, 25);
-    rvl_volume *turned = NULL, *small = NULL, *w = NULL;
-    rvl_affine  there, back;
+    rvl_volume    *v = volume_new(RVL_VOXEL_I16, 20, 30, 25);
+    rvl_volume    *turned = NULL, *small = NULL, *w = NULL;
+    rvl_affine_map there, back;
 
     (void)state;
     put_oblique(v, 0.3);
