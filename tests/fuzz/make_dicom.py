@@ -187,6 +187,8 @@ def main():
     save("rows_many", b"".join(image(EXPLICIT, EXPLICIT, 65535, 65535, words())))
     save("bits_12_of_8", b"".join(image(EXPLICIT, EXPLICIT, 2, 3, words(), bits=8, stored=12)))
     save("element_4gib", head + element(0x00104000, "UT", b"abcd", length=0xFFFFFFF0) + body)
+    # found by fuzz_npy, which tries every format: a VR of no standard, whose length DCMTK reads from 32 bits
+    save("future_vr", bytes.fromhex("08000000444b000000e3e3e3ffff"))
     save("nested_40", head + sequence(0x00081140, 40) + body)
     save("nested_undefined", head + b"".join(
         element(0x00081140, "SQ", b"", length=0xFFFFFFFF) + element(0xFFFEE000, "", b"", IMPLICIT, length=0xFFFFFFFF)

@@ -46,14 +46,29 @@ static uint32_t read32(const walk *w, size_t at)
     return w->is_big_endian ? read16(w, at) << 16 | read16(w, at + 2) : read16(w, at + 2) << 16 | read16(w, at);
 }
 
-static bool is_long_vr(const char *vr)
+static bool is_one_of(const char *vr, const char *names)
 {
-    static const char *const names[] = {"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"};
-
-    for (size_t i = 0; i < RVL_ARRAY_LEN(names); i++)
-        if (strcmp(vr, names[i]) == 0)
+    for (; *names; names += 2)
+        if (vr[0] == names[0] && vr[1] == names[1])
             return true;
     return false;
+}
+
+static bool is_capital(char c)
+{
+    return c >= 'A' && c <= 'Z';
+}
+
+/*
+ * Whether the length has 32 bits. Of VRs that the standard does not know DCMTK takes those in capitals for future ones,
+ * which have; and it knows two of its own.
+ */
+static bool is_long_vr(const char *vr)
+{
+    static const char long_names[] = "OBODOFOLOVOWSQSVUCUNURUTUVoxlt";
+    static const char short_names[] = "AEASATCSDADSDTFDFLISLOLTPNSHSLSSSTTMUIULUS";
+
+    return is_one_of(vr, long_names) || (is_capital(vr[0]) && is_capital(vr[1]) && !is_one_of(vr, short_names));
 }
 
 /* False at a head that is cut. */
