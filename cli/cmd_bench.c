@@ -99,6 +99,66 @@ static void print_class_sets(const rvl_cli *cli, const json_t *part)
     printf("\n");
 }
 
+/* What the same table is without images. */
+static void print_baselines(const rvl_cli *cli, const json_t *part)
+{
+    enum { COLUMNS = 7, ROWS = 4 };
+    static const char *const rows[][2] = {{"", "model"}, {"constant", "constant"}, {"metadata", "metadata alone"}};
+    static const char *const keys[] = {"macro_auroc",     "macro_ap",     "macro_f1",
+                                       "macro_precision", "macro_recall", "macro_accuracy"};
+    const json_t            *both = json_object_get(part, "baselines");
+    char                     text[ROWS * COLUMNS][40];
+    const char              *cells[ROWS * COLUMNS] = {"macro", "AUROC", "AP", "F1", "precision", "recall", "accuracy"};
+    size_t                   n = 1;
+
+    for (size_t i = 0; i < RVL_ARRAY_LEN(rows); i++) {
+        const json_t *j = *rows[i][0] ? json_object_get(both, rows[i][0]) : part;
+        if (!j)
+            continue;
+        cells[n * COLUMNS] = rows[i][1];
+        for (size_t c = 0; c < RVL_ARRAY_LEN(keys); c++) {
+            cell(text[n * COLUMNS + c + 1], sizeof text[0], json_object_get(j, keys[c]));
+            cells[n * COLUMNS + c + 1] = text[n * COLUMNS + c + 1];
+        }
+        n++;
+    }
+    if (both) {
+        cli_print_table(cli, (int)n, COLUMNS, cells);
+        printf("\n");
+    }
+}
+
+/* Of the measured cases, how many another part holds too. */
+static void print_audit(const rvl_cli *cli, const json_t *audit)
+{
+    enum { COLUMNS = 5, MAX_ROWS = 6 };
+    static const char *const keys[] = {"ids", "patients", "pixels", "texts"};
+    char                     text[MAX_ROWS * COLUMNS][24];
+    const char              *cells[MAX_ROWS * COLUMNS] = {"shared with", "cases", "patients", "pixels", "texts"};
+    size_t                   n = 1;
+    size_t                   i;
+    json_t                  *one;
+
+    json_array_foreach(json_object_get(audit, "shared"), i, one)
+    {
+        if (n == MAX_ROWS)
+            break;
+        cells[n * COLUMNS] = rvl_json_get_string(one, "with", "");
+        for (size_t c = 0; c < RVL_ARRAY_LEN(keys); c++) {
+            const json_t *v = json_object_get(one, keys[c]);
+            snprintf(text[n * COLUMNS + c + 1], sizeof text[0], "%s", v ? "" : "-");
+            if (v)
+                snprintf(text[n * COLUMNS + c + 1], sizeof text[0], "%lld", (long long)json_integer_value(v));
+            cells[n * COLUMNS + c + 1] = text[n * COLUMNS + c + 1];
+        }
+        n++;
+    }
+    if (n > 1) {
+        cli_print_table(cli, (int)n, COLUMNS, cells);
+        printf("\n");
+    }
+}
+
 static void print_retrieval(const rvl_cli *cli, const json_t *part)
 {
     enum { COLUMNS = 10, GALLERIES = 4, ROWS = 1 + 2 * GALLERIES };
@@ -179,7 +239,9 @@ static void print_tables(const rvl_cli *cli, const json_t *root)
         if (json_object_get(root, parts[i])) {
             print_findings(cli, json_object_get(root, parts[i]), parts[i]);
             print_class_sets(cli, json_object_get(root, parts[i]));
+            print_baselines(cli, json_object_get(root, parts[i]));
         }
+    print_audit(cli, json_object_get(root, "audit"));
     if (json_object_get(root, "retrieval")) {
         if (json_object_get(json_object_get(root, "retrieval"), "image_to_text"))
             print_retrieval(cli, json_object_get(root, "retrieval"));
@@ -232,6 +294,26 @@ static int print_result(rvl_cli *cli, const char *text, const char *min_rule)
     return code;
 }
 
+/* Options without effect together; nonzero after telling. */
+static int check_options(rvl_cli *cli, const rvl_bench_opts *o)
+{
+    if (cli_excludes(cli, o->predictions != NULL, "--predictions",
+                     (const char *const[]){"split", "val-split", "suite", "prompts", "predictions-out", "limit",
+                                           "pairs", "similarity", "train-split", NULL}) ||
+        cli_excludes(
+            cli, o->image_embeddings != NULL, "--image-embeddings",
+            (const char *const[]){"split", "val-split", "suite", "prompts", "predictions-out", "limit", "map", NULL}) ||
+        cli_excludes(cli, o->image_embeddings != NULL && !o->predictions, "--image-embeddings",
+                     (const char *const[]){"train-split", "train-labels", "metadata", NULL}) ||
+        cli_excludes(cli, o->cohort != NULL, "a cohort",
+                     (const char *const[]){"labels", "val-predictions", "val-labels", "text-embeddings", "pairs",
+                                           "similarity", "map", "train-labels", NULL}))
+        return cli->exit_code;
+    if (o->n_bootstrap < 0)
+        return cli_usage(cli, "--bootstrap is not negative");
+    return 0;
+}
+
 int cmd_bench(int argc, char **argv, rvl_cli *cli)
 {
     rvl_bench_opts o = rvl_bench_opts_default();
@@ -243,6 +325,9 @@ int cmd_bench(int argc, char **argv, rvl_cli *cli)
          OPT_ARG_MAYBE("COHORT", &o.cohort, "folder made by `rvl ingest`"),
          OPT_STR("split", 0, &o.split, "NAME", "split to measure on; several by commas [test]"),
          OPT_STR("val-split", 0, &o.val_split, "NAME", "split that thresholds are chosen on [val]"),
+         OPT_STR("train-split", 0, &o.train_split, "NAME", "split that the baselines are fitted on [train]"),
+         OPT_STR("metadata", 0, &o.metadata, "CSV",
+                 "for the metadata baseline: an id, then a column each [cohort's own]"),
          OPT_STR("suite", 0, &o.suite, "A,B", "supervised, zeroshot, retrieval [what the model can]"),
          OPT_STR("prompts", 0, &o.prompts, "SCHEMA", "schema name or YAML file with prompts [the model's]"),
          OPT_STR("uncertain", 0, &o.uncertain, "POLICY", "ignore, present or absent [ignore]"),
@@ -253,6 +338,7 @@ int cmd_bench(int argc, char **argv, rvl_cli *cli)
          OPT_STR("labels", 0, &o.labels, "CSV", "their truth: id, optional patient, the same columns"),
          OPT_STR("val-predictions", 0, &o.val_predictions, "CSV", "scores that thresholds are chosen on"),
          OPT_STR("val-labels", 0, &o.val_labels, "CSV", "their truth"),
+         OPT_STR("train-labels", 0, &o.train_labels, "CSV", "labels that the baselines are fitted on [measured ones]"),
          OPT_STR("image-embeddings", 0, &o.image_embeddings, "FILE", "npy, npz, safetensors or CSV of shape (n, e)"),
          OPT_STR("text-embeddings", 0, &o.text_embeddings, "FILE", "the same; --labels alone measures images by images"),
          OPT_STR("pairs", 0, &o.pairs, "CSV", "image_row, text_row, optional id, patient, text [row by row]"),
@@ -268,18 +354,8 @@ int cmd_bench(int argc, char **argv, rvl_cli *cli)
 
     if (!cli_parse(cli, CLI_MODEL | CLI_JSON | CLI_TSV | CLI_SEED | CLI_LIMIT | CLI_DEVICE, opts, argc, argv))
         return cli->exit_code;
-    if (cli_excludes(cli, o.predictions != NULL, "--predictions",
-                     (const char *const[]){"split", "val-split", "suite", "prompts", "predictions-out", "limit",
-                                           "pairs", "similarity", NULL}) ||
-        cli_excludes(
-            cli, o.image_embeddings != NULL, "--image-embeddings",
-            (const char *const[]){"split", "val-split", "suite", "prompts", "predictions-out", "limit", "map", NULL}) ||
-        cli_excludes(cli, o.cohort != NULL, "a cohort",
-                     (const char *const[]){"labels", "val-predictions", "val-labels", "text-embeddings", "pairs",
-                                           "similarity", "map", NULL}))
+    if (check_options(cli, &o))
         return cli->exit_code;
-    if (o.n_bootstrap < 0)
-        return cli_usage(cli, "--bootstrap is not negative");
     o.model = cli->model;
     o.seed = cli->seed;
     o.limit = cli->limit;

@@ -213,9 +213,12 @@ typedef struct {
     const char *suite;                  /* comma-separated: supervised, zeroshot, retrieval (what the model can) */
     const char *predictions, *labels, *val_predictions, *val_labels; /* CSV files made elsewhere */
     const char *image_embeddings, *text_embeddings, *pairs;          /* npy, npz, safetensors or CSV; CSV */
-    const char *similarity; /* of embeddings made elsewhere: cosine or dot ("cosine") */
-    const char *group;      /* reconstructions of a scan count once: scan, scan-first (each volume for itself) */
-    const char *map;        /* CT-RATE's classes as RAD-ChestCT's: rad-chestct-16, rad-chestct-15 (none) */
+    const char *similarity;   /* of embeddings made elsewhere: cosine or dot ("cosine") */
+    const char *group;        /* reconstructions of a scan count once: scan, scan-first (each volume for itself) */
+    const char *map;          /* CT-RATE's classes as RAD-ChestCT's: rad-chestct-16, rad-chestct-15 (none) */
+    const char *train_split;  /* the baselines are fitted on ("train") */
+    const char *metadata;     /* CSV with an id and what is known without the image, for the metadata baseline (none) */
+    const char *train_labels; /* of predictions made elsewhere: CSV that the baselines are fitted on (none) */
     const char *prompts;
     const char *uncertain, *missing; /* as in pretrain ("ignore"), ("absent") */
     const char *html;                /* page to write (none) */

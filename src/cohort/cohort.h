@@ -52,6 +52,18 @@ RVL_MUST_USE rvl_status rvl_cohort_pack_row(const void **codes, rvl_cohort *c, i
  *  training does not grow with its cohort. They can be asked for again; other threads may still read them. */
 void rvl_cohort_pack_done(const rvl_cohort *c, int64_t row);
 
+/** Numbers of cases by what they have in common: the patient, the pixels of an image (constant images aside), the text.
+ */
+typedef struct {
+    int64_t patients, pixels, texts;
+} rvl_cohort_counts;
+/** Cases of `split` of which `other` holds the same patient, pixels or text; both name one or several splits by commas,
+ *  none of them in both. */
+RVL_MUST_USE rvl_status rvl_cohort_shared(rvl_cohort_counts *out, rvl_cohort *c, const char *split, const char *other,
+                                          rvl_error *err);
+/** Beyond the first of their kind within `split`: cases of a patient, images of the same pixels, equal reports. */
+RVL_MUST_USE rvl_status rvl_cohort_repeats(rvl_cohort_counts *out, rvl_cohort *c, const char *split, rvl_error *err);
+
 /** Ingest: a map file in YAML says which columns mean what (docs/formats/map.md). */
 typedef struct {
     const char *folder;   /* the map's table and root are relative to it */

@@ -19,10 +19,11 @@ static int by_score_down(const void *a, const void *b)
     return x < y ? 1 : x > y ? -1 : 0;
 }
 
-/* Cases with weight, highest score first. */
+/* Cases with weight, highest score first; those that come in this order cost no sort. */
 static rvl_status sort_cases(sorted_case **out, int64_t *n, const rvl_binary *t, rvl_error *err)
 {
     sorted_case *s = rvl_alloc_array((size_t)t->n + 1, sizeof *s);
+    bool         is_sorted = true;
 
     *out = NULL;
     *n = 0;
@@ -36,9 +37,12 @@ static rvl_status sort_cases(sorted_case **out, int64_t *n, const rvl_binary *t,
             rvl_free(s);
             return rvl_fail(err, RVL_ERR_NUMERIC, "score %lld is not a finite number", (long long)i);
         }
-        s[(*n)++] = (sorted_case){t->score[i], t->truth[i] ? w : 0, t->truth[i] ? 0 : w};
+        s[*n] = (sorted_case){t->score[i], t->truth[i] ? w : 0, t->truth[i] ? 0 : w};
+        is_sorted = is_sorted && (*n == 0 || s[*n].score <= s[*n - 1].score);
+        ++*n;
     }
-    qsort(s, (size_t)*n, sizeof *s, by_score_down);
+    if (!is_sorted)
+        qsort(s, (size_t)*n, sizeof *s, by_score_down);
     *out = s;
     return RVL_OK;
 }

@@ -10,9 +10,12 @@
 #include "base/str.h"
 #include "learn/contrast.h"
 #include "measure/bootstrap.h"
+#include "verbs/bench_audit.h"
+#include "verbs/bench_baselines.h"
 #include "verbs/bench_group.h"
 #include "verbs/bench_parts.h"
 #include "verbs/label_policy.h"
+#include "verbs/metadata_rows.h"
 #include "verbs/model_use.h"
 #include "verbs/split_part.h"
 #include <math.h>
@@ -20,8 +23,12 @@
 
 rvl_bench_opts rvl_bench_opts_default(void)
 {
-    return (rvl_bench_opts){
-        .split = "test", .val_split = "val", .uncertain = "ignore", .missing = "absent", .n_bootstrap = 1000};
+    return (rvl_bench_opts){.split = "test",
+                            .val_split = "val",
+                            .train_split = "train",
+                            .uncertain = "ignore",
+                            .missing = "absent",
+                            .n_bootstrap = 1000};
 }
 
 typedef struct {
@@ -88,6 +95,67 @@ static rvl_status check_labelled(const bench *b, const char *const *names, const
     return RVL_OK;
 }
 
+/* Whether one of the names of `a`, by commas, is among those of `b`. */
+static bool overlaps(const char *a, const char *b)
+{
+    if (rvl_str_equal(a, "all") || rvl_str_equal(b, "all"))
+        return true;
+    while (*a) {
+        const size_t n = strcspn(a, ",");
+        for (const char *at = b; *at;) {
+            const size_t word = strcspn(at, ",");
+            if (word == n && memcmp(at, a, n) == 0)
+                return true;
+            at += word + (at[word] == ',');
+        }
+        a += n + (a[n] == ',');
+    }
+    return false;
+}
+
+static rvl_status read_metadata(rvl_metadata rows[3], rvl_metadata_source *source, const bench *b,
+                                const rvl_case_list *train, const rvl_case_list *test, const rvl_case_list *val,
+                                rvl_error *err)
+{
+    rvl_status st = rvl__metadata_open(source, b->opts->metadata, err);
+
+    if (!st)
+        st = rvl__metadata_of_cases(&rows[0], source, train, err);
+    if (!st)
+        st = rvl__metadata_of_cases(&rows[1], source, test, err);
+    return st ? st : rvl__metadata_of_cases(&rows[2], source, val, err);
+}
+
+/* Fitted on the training split where there is one apart from what is measured; else only the constant, on what labels
+ * there are. */
+static rvl_status add_baselines(json_t *part, bench *b, const rvl_bench_findings *f, const rvl_case_list *test,
+                                const rvl_case_list *val, const int *column, rvl_error *err)
+{
+    const rvl_bench_opts *o = b->opts;
+    rvl_split_part        train = {0};
+    rvl_metadata_source   source = {0};
+    rvl_metadata          rows[3];
+    rvl_bench_fit         fit = {o->split, f->n, f->truth, f->valid, NULL, NULL, NULL};
+    rvl_error             none = {0};
+    rvl_status            st = RVL_OK;
+
+    if (o->train_split && !overlaps(o->train_split, o->split) &&
+        !rvl__part_open(&train, b->cohort, o->train_split, 0, &none)) {
+        st = rvl__part_labels(&train, column, f->k, b->uncertain, b->missing, err);
+        if (!st)
+            st = read_metadata(rows, &source, b, &train.list, test, val, err);
+        fit =
+            (rvl_bench_fit){o->train_split, train.list.n_cases, train.truth, train.valid, &rows[0], &rows[1], &rows[2]};
+    } else if (f->n_val > 0) {
+        fit = (rvl_bench_fit){o->val_split, f->n_val, f->val_truth, f->val_valid, NULL, NULL, NULL};
+    }
+    if (!st)
+        st = rvl__bench_baselines(part, f, &fit, o->n_bootstrap, (uint64_t)o->seed, err);
+    rvl__metadata_close(&source);
+    rvl__part_fini(&train);
+    return st;
+}
+
 static rvl_status measure_findings(json_t **out, bench *b, const rvl_schema *schema, bool zeroshot, const char **names,
                                    bool *withheld, int *column, rvl_error *err)
 {
@@ -131,6 +199,8 @@ static rvl_status measure_findings(json_t **out, bench *b, const rvl_schema *sch
                             .is_probability = true};
     if (!st)
         st = rvl__bench_findings(out, &f, b->opts->n_bootstrap, (uint64_t)b->opts->seed, err);
+    if (!st)
+        st = add_baselines(*out, b, &f, &test.list, &val.list, column, err);
     if (!st && b->opts->predictions_out)
         st = rvl__part_save(b->opts->predictions_out, &b->test, k, names, err);
     rvl__grouped_part_fini(&test);
@@ -348,6 +418,8 @@ static rvl_status bench_cohort(json_t *root, const rvl_bench_opts *o, rvl_error 
         if (o->group)
             rvl_json_set(root, "group", json_string(o->group));
     }
+    if (!st)
+        st = rvl__audit_cohort(root, b.cohort, o->split, (const char *const[]){o->train_split, o->val_split}, 2, err);
     if (!st && wants(suite, "supervised"))
         st = bench_findings(root, &b, false, err);
     if (!st && wants(suite, "zeroshot"))

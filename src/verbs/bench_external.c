@@ -11,7 +11,9 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "measure/bootstrap.h"
-#include "verbs/bench_parts.h"
+#include "verbs/bench_audit.h"
+#include "verbs/bench_baselines.h"
+#include "verbs/metadata_rows.h"
 #include "verbs/scan_groups.h"
 #include <string.h>
 
@@ -235,6 +237,82 @@ static rvl_status join_validation(rvl_joined *val, const rvl_joined *t, const rv
     return st;
 }
 
+/* Every row of a table of labels. */
+static rvl_status read_all(const char ***ids, uint8_t **truth, double **valid, const rvl_label_table *t,
+                           const rvl_table_policy *policy, rvl_error *err)
+{
+    const size_t n = rvl_csv_n_rows(t->table);
+    const size_t k = (size_t)t->k;
+    rvl_status   st = RVL_OK;
+
+    *ids = rvl_alloc_array(n + 1, sizeof **ids);
+    *truth = rvl_alloc_array(n * k + 1, sizeof **truth);
+    *valid = rvl_alloc_array(n * k + 1, sizeof **valid);
+    if (!*ids || !*truth || !*valid)
+        return no_memory(err);
+    for (size_t i = 0; !st && i < n; i++) {
+        (*ids)[i] = rvl_csv_cell(t->table, i, 0);
+        st = rvl__label_row(*truth + i * k, *valid + i * k, t, i, policy, err);
+    }
+    return st;
+}
+
+static rvl_status read_metadata(rvl_metadata rows[3], rvl_metadata_source *source, const char *path,
+                                const char *const *train_ids, int64_t n_train, const rvl_joined *test,
+                                const rvl_joined *val, rvl_error *err)
+{
+    rvl_status st = rvl__metadata_open(source, path, err);
+
+    if (!st)
+        st = rvl__metadata_of_ids(&rows[0], source, train_ids, n_train, err);
+    if (!st)
+        st = rvl__metadata_of_ids(&rows[1], source, test->ids, test->n, err);
+    return st ? st : rvl__metadata_of_ids(&rows[2], source, val->ids, val->n, err);
+}
+
+/* Fitted on the training labels, else the validation labels, else the measured ones: then the constant alone. */
+static rvl_status add_baselines(json_t *root, json_t *part, const rvl_bench_findings *f, const rvl_joined *test,
+                                const rvl_joined *val, const rvl_table_policy *policy, const rvl_bench_opts *o,
+                                rvl_error *err)
+{
+    rvl_label_table     train = {0};
+    rvl_metadata_source source = {0};
+    rvl_metadata        rows[3];
+    const char        **ids = NULL;
+    uint8_t            *truth = NULL;
+    double             *valid = NULL;
+    rvl_bench_fit       fit = {o->labels, f->n, f->truth, f->valid, NULL, NULL, NULL};
+    rvl_status          st = RVL_OK;
+
+    if (o->metadata && !o->train_labels)
+        return rvl_fail(err, RVL_ERR_USAGE, "--metadata needs --train-labels, on which the baseline is fitted");
+    if (o->train_labels) {
+        st = rvl__label_table_load(&train, o->train_labels, f->names, f->k, policy->mapping, err);
+        if (!st)
+            st = read_all(&ids, &truth, &valid, &train, policy, err);
+        const int64_t n = st ? 0 : (int64_t)rvl_csv_n_rows(train.table);
+        fit = (rvl_bench_fit){o->train_labels, n, truth, valid, NULL, NULL, NULL};
+        if (!st)
+            st = rvl__audit_table(root, test, &train, o->train_labels, err);
+        if (!st && o->metadata) {
+            st = read_metadata(rows, &source, o->metadata, ids, n, test, val, err);
+            fit.train = &rows[0];
+            fit.test = &rows[1];
+            fit.val = &rows[2];
+        }
+    } else if (f->n_val > 0) {
+        fit = (rvl_bench_fit){o->val_labels, f->n_val, f->val_truth, f->val_valid, NULL, NULL, NULL};
+    }
+    if (!st)
+        st = rvl__bench_baselines(part, f, &fit, o->n_bootstrap, (uint64_t)o->seed, err);
+    rvl__metadata_close(&source);
+    rvl__label_table_fini(&train);
+    rvl_free(ids);
+    rvl_free(truth);
+    rvl_free(valid);
+    return st;
+}
+
 static rvl_status bench_predictions(json_t *root, const rvl_bench_opts *o, rvl_error *err)
 {
     rvl_joined       t = {0};
@@ -264,9 +342,15 @@ static rvl_status bench_predictions(json_t *root, const rvl_bench_opts *o, rvl_e
                                 .is_probability = all_probabilities(&t),
                                 .class_set = policy.mapping ? policy.mapping->name : NULL};
         st = rvl__bench_findings(&out, &f, o->n_bootstrap, (uint64_t)o->seed, err);
+        if (!st && val.n > 0)
+            st = rvl__audit_table(root, &t, &val.labels, o->val_labels, err);
+        if (!st)
+            st = add_baselines(root, out, &f, &t, &val, &policy, o, err);
     }
     if (!st)
         rvl_json_set(root, "predictions", out);
+    else
+        json_decref(out);
     rvl__joined_fini(&t);
     rvl__joined_fini(&val);
     return st;

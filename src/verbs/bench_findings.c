@@ -11,6 +11,7 @@
 #include "verbs/bench_parts.h"
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 /* Order of the metric vector: the values of each finding, then the macros. */
 static const char *const keys[] = {"auroc", "ap", "f1", "precision", "recall", "f1_weighted", "accuracy"};
@@ -21,15 +22,47 @@ typedef struct {
     double                   *threshold;      /* (k), NaN: none */
     double                   *score, *weight; /* (n) of one finding */
     uint8_t                  *truth;
+    int64_t                  *order; /* (k, n): cases of each finding, highest score first, so that no draw sorts */
 } context;
+
+typedef struct {
+    double  score;
+    int64_t row;
+} scored_row;
+
+static int by_score_down(const void *a, const void *b)
+{
+    const scored_row *x = a;
+    const scored_row *y = b;
+    return x->score < y->score ? 1 : x->score > y->score ? -1 : x->row < y->row ? -1 : 1;
+}
+
+static rvl_status order_cases(context *c, rvl_error *err)
+{
+    const rvl_bench_findings *b = c->b;
+    scored_row               *rows = rvl_alloc_array((size_t)b->n + 1, sizeof *rows);
+
+    if (!rows)
+        return rvl_fail(err, RVL_ERR_NOMEM, "out of memory for metrics");
+    for (int j = 0; j < b->k; j++) {
+        for (int64_t i = 0; i < b->n; i++)
+            rows[i] = (scored_row){b->score[i * b->k + j], i};
+        qsort(rows, (size_t)b->n, sizeof *rows, by_score_down);
+        for (int64_t i = 0; i < b->n; i++)
+            c->order[j * b->n + i] = rows[i].row;
+    }
+    rvl_free(rows);
+    return RVL_OK;
+}
 
 static void take_column(context *c, int j, const double *row_weight)
 {
     const rvl_bench_findings *b = c->b;
     for (int64_t i = 0; i < b->n; i++) {
-        c->score[i] = b->score[i * b->k + j];
-        c->truth[i] = b->truth[i * b->k + j];
-        c->weight[i] = b->valid[i * b->k + j] * (row_weight ? row_weight[i] : 1);
+        const int64_t row = c->order[j * b->n + i];
+        c->score[i] = b->score[row * b->k + j];
+        c->truth[i] = b->truth[row * b->k + j];
+        c->weight[i] = b->valid[row * b->k + j] * (row_weight ? row_weight[row] : 1);
     }
 }
 
@@ -213,13 +246,16 @@ rvl_status rvl__bench_findings(json_t **out, const rvl_bench_findings *b, int64_
     *out = NULL;
     double *auroc = rvl_alloc_array((size_t)b->k, sizeof *auroc);
     c.threshold = rvl_alloc_array((size_t)b->k, sizeof *c.threshold);
+    c.order = rvl_alloc_array((size_t)(b->n * b->k) + 1, sizeof *c.order);
     c.score = rvl_alloc_array((size_t)b->n + 1, sizeof *c.score);
     c.weight = rvl_alloc_array((size_t)b->n + 1, sizeof *c.weight);
     c.truth = rvl_alloc_array((size_t)b->n + 1, sizeof *c.truth);
-    if (!v || !auroc || !c.threshold || !c.score || !c.weight || !c.truth)
+    if (!v || !auroc || !c.threshold || !c.order || !c.score || !c.weight || !c.truth)
         st = rvl_fail(err, RVL_ERR_NOMEM, "out of memory for metrics");
     if (!st)
         st = choose_thresholds(&c, err);
+    if (!st)
+        st = order_cases(&c, err);
     if (!st)
         st = rvl_bootstrap(v, n_metrics, all_metrics, &c, b->n, b->patient, b->n_patients, n_draws, seed, err);
     if (!st) {
@@ -235,6 +271,7 @@ rvl_status rvl__bench_findings(json_t **out, const rvl_bench_findings *b, int64_
     rvl_free(auroc);
     rvl_free(v);
     rvl_free(c.threshold);
+    rvl_free(c.order);
     rvl_free(c.score);
     rvl_free(c.weight);
     rvl_free(c.truth);

@@ -42,7 +42,9 @@ static rvl_status group_rows(rvl_grouped_part *g, const rvl_split_part *p, int k
         st = rvl_fail(err, RVL_ERR_FORMAT, "reconstructions of one scan differ in labels or patient");
     if (!st) {
         rvl__scan_means(&s, g->score, k, scratch);
-        g->n = s.n_groups;
+        g->n = g->list.n_cases = s.n_groups;
+        for (int64_t i = 0; i < g->n; i++)
+            g->list.cases[i] = p->list.cases[s.first[i]];
     }
     rvl_free(scratch);
     rvl__scan_groups_fini(&s);
@@ -60,7 +62,9 @@ rvl_status rvl__group_part(rvl_grouped_part *out, const rvl_split_part *p, int k
     out->valid = copy(p->valid, cells, sizeof *out->valid);
     out->truth = copy(p->truth, cells, sizeof *out->truth);
     out->patient = copy(p->patient, n, sizeof *out->patient);
-    if (!out->score || !out->valid || !out->truth || !out->patient)
+    out->list.n_cases = out->n;
+    out->list.cases = copy(p->list.cases, n, sizeof *out->list.cases);
+    if (!out->score || !out->valid || !out->truth || !out->patient || !out->list.cases)
         return rvl_fail(err, RVL_ERR_NOMEM, "out of memory for scans");
     return how ? group_rows(out, p, k, how, err) : RVL_OK;
 }
@@ -71,6 +75,7 @@ void rvl__grouped_part_fini(rvl_grouped_part *g)
     rvl_free(g->valid);
     rvl_free(g->truth);
     rvl_free(g->patient);
+    rvl_free(g->list.cases);
     memset(g, 0, sizeof *g);
 }
 

@@ -14,10 +14,11 @@ RVL_MUST_USE rvl_status rvl__case_scans(rvl_scan_groups *out, const rvl_case_lis
 
 /** What bench measures of a part, a row per scan. Zero it first. */
 typedef struct {
-    int64_t  n, n_patients;
-    double  *score, *valid; /* (n, k), owned */
-    uint8_t *truth;         /* (n, k), owned */
-    int64_t *patient;       /* (n), owned */
+    int64_t       n, n_patients;
+    double       *score, *valid; /* (n, k), owned */
+    uint8_t      *truth;         /* (n, k), owned */
+    int64_t      *patient;       /* (n), owned */
+    rvl_case_list list; /* (n) the case, or the first of the scan; the array is owned, what it points to is not */
 } rvl_grouped_part;
 
 /** Copies of the part's arrays, grouped by `how` (NULL: as they are). FORMAT if reconstructions differ in labels. */

@@ -129,6 +129,70 @@ static void add_class_sets(rvl_str *s, const json_t *part)
     rvl_str_add(s, "</table>");
 }
 
+static void add_baselines(rvl_str *s, const json_t *part)
+{
+    static const char *const rows[][2] = {{"", "model"}, {"constant", "constant"}, {"metadata", "metadata alone"}};
+    static const char *const keys[] = {"macro_auroc",  "macro_ap",       "macro_f1",         "macro_precision",
+                                       "macro_recall", "macro_accuracy", "macro_f1_weighted"};
+    const json_t            *both = json_object_get(part, "baselines");
+    const json_t            *metadata = json_object_get(both, "metadata");
+    size_t                   i;
+    json_t                  *column;
+
+    rvl_str_add(s, "<h3>Without images</h3><p>Fitted on ");
+    rvl_html_text(s, rvl_json_get_string(json_object_get(both, "constant"), "fitted_on", "-"));
+    rvl_str_add(s, metadata ? "; metadata:" : "; no metadata baseline");
+    json_array_foreach(json_object_get(metadata, "columns"), i, column)
+    {
+        rvl_str_add(s, i ? ", " : " ");
+        rvl_html_text(s, json_string_value(column));
+    }
+    rvl_str_add(s, ".</p><table><tr><th>macro</th><th>AUROC</th><th>AP</th><th>F1</th><th>precision</th><th>recall</th>"
+                   "<th>accuracy</th><th>weighted F1</th></tr>");
+    for (size_t r = 0; r < RVL_ARRAY_LEN(rows); r++) {
+        const json_t *j = *rows[r][0] ? json_object_get(both, rows[r][0]) : part;
+        if (!j)
+            continue;
+        rvl_str_addf(s, "<tr><th>%s</th>", rows[r][1]);
+        for (size_t c = 0; c < RVL_ARRAY_LEN(keys); c++)
+            add_interval(s, json_object_get(j, keys[c]));
+        rvl_str_add(s, "</tr>");
+    }
+    rvl_str_add(s, "</table>");
+}
+
+static void add_audit(rvl_str *s, const json_t *audit)
+{
+    static const char *const keys[] = {"ids", "patients", "pixels", "texts"};
+    const json_t            *repeats = json_object_get(audit, "repeats");
+    size_t                   i;
+    json_t                  *one;
+
+    rvl_str_add(
+        s, "<h2>Audit</h2><p>Measured cases that other parts hold too; a number above 0 makes the tables look better "
+           "than the model is.</p><table><tr><th>shared with</th><th>cases</th><th>patients</th><th>pixels</th>"
+           "<th>texts</th></tr>");
+    json_array_foreach(json_object_get(audit, "shared"), i, one)
+    {
+        rvl_str_add(s, "<tr><th>");
+        rvl_html_text(s, rvl_json_get_string(one, "with", ""));
+        rvl_str_add(s, "</th>");
+        for (size_t c = 0; c < RVL_ARRAY_LEN(keys); c++) {
+            if (json_object_get(one, keys[c]))
+                rvl_str_addf(s, "<td>%lld</td>", (long long)rvl_json_get_i64(one, keys[c], 0));
+            else
+                rvl_str_add(s, "<td>-</td>");
+        }
+        rvl_str_add(s, "</tr>");
+    }
+    rvl_str_add(s, "</table>");
+    if (repeats)
+        rvl_str_addf(
+            s, "<p>Repeats within: %lld cases of a patient seen before, %lld equal images, %lld equal reports.</p>",
+            (long long)rvl_json_get_i64(repeats, "patients", 0), (long long)rvl_json_get_i64(repeats, "pixels", 0),
+            (long long)rvl_json_get_i64(repeats, "texts", 0));
+}
+
 static void add_findings(rvl_str *s, const json_t *part, const char *title)
 {
     static const char *const macros[][2] = {{"macro_auroc", "macro AUROC"},
@@ -167,6 +231,8 @@ static void add_findings(rvl_str *s, const json_t *part, const char *title)
     }
     rvl_str_add(s, "</table>");
     add_class_sets(s, part);
+    if (json_object_get(part, "baselines"))
+        add_baselines(s, part);
     rvl_str_add(s, "<h3>Calibration</h3>");
     json_array_foreach(findings, i, f) add_reliability(s, f);
 }
@@ -242,6 +308,8 @@ rvl_status rvl__bench_html(const char *path, const json_t *root, rvl_error *err)
     for (size_t i = 0; i < RVL_ARRAY_LEN(parts); i++)
         if (json_object_get(root, parts[i][0]))
             add_findings(&s, json_object_get(root, parts[i][0]), parts[i][1]);
+    if (json_object_get(root, "audit"))
+        add_audit(&s, json_object_get(root, "audit"));
     if (json_object_get(root, "retrieval"))
         add_retrieval(&s, json_object_get(root, "retrieval"));
     rvl_html_end(&s);

@@ -8,6 +8,7 @@
 #include "measure/average_precision.h"
 #include "measure/bootstrap.h"
 #include "measure/retrieval.h"
+#include "verbs/bench_audit.h"
 #include "verbs/bench_parts.h"
 #include <math.h>
 #include <stdio.h>
@@ -96,7 +97,14 @@ rvl_status rvl__bench_retrieval(json_t **out, const rvl_bench_pairs *p, int64_t 
 {
     json_t    *image_to_text = NULL;
     json_t    *text_to_image = NULL;
-    rvl_status st = one_direction(&image_to_text, p, true, n_draws, seed, err);
+    int64_t    n_equal_images;
+    int64_t    n_equal_texts;
+    rvl_status st = rvl__count_equal_rows(&n_equal_images, p->image, p->n, p->e, err);
+
+    if (!st)
+        st = rvl__count_equal_rows(&n_equal_texts, p->text, p->n, p->e, err);
+    if (!st)
+        st = one_direction(&image_to_text, p, true, n_draws, seed, err);
 
     *out = NULL;
     if (!st)
@@ -108,6 +116,8 @@ rvl_status rvl__bench_retrieval(json_t **out, const rvl_bench_pairs *p, int64_t 
     *out = json_object();
     rvl_json_set(*out, "pool", json_integer(p->n));
     rvl_json_set(*out, "n_unique_texts", json_integer(p->n_groups));
+    rvl_json_set(*out, "n_equal_image_embeddings", json_integer(n_equal_images));
+    rvl_json_set(*out, "n_equal_text_embeddings", json_integer(n_equal_texts));
     rvl_json_set(*out, "n_patients", json_integer(p->n_patients));
     rvl_json_set(*out, "similarity", json_string(p->cosine ? "cosine" : "dot"));
     rvl_json_set(

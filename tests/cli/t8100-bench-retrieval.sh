@@ -39,11 +39,17 @@ cp raw/map.yaml twins
 want 0 "a cohort of reconstructions" '' "$rvl" ingest twins -o twice --height 32 --width 32
 want 0 "counts volumes" '^image->image +any finding +80 ' "$rvl" "${bench[@]}" twice
 want 0 "or scans" '^image->image +any finding +40 ' "$rvl" "${bench[@]}" twice --group scan
-"$rvl" "${bench[@]}" cohort --json | grep -v '"path"\|"cohort"\|truncated' > a.json 2> /dev/null
-"$rvl" "${bench[@]}" twice --group scan-first --json | grep -v '"path"\|"cohort"\|"group"\|truncated' > b.json 2> /dev/null
+"$rvl" "${bench[@]}" cohort --json | grep -v '"path"\|"cohort"\|truncated\|"patients"\|"pixels"\|"texts"' > a.json 2> /dev/null
+"$rvl" "${bench[@]}" twice --group scan-first --json | grep -v '"path"\|"cohort"\|"group"\|truncated\|"patients"\|"pixels"\|"texts"' > b.json 2> /dev/null
 is "the first of each scan is the cohort without twins" "$(grep -c recall_at_50 a.json) $(cmp a.json b.json && echo same)" "8 same"
 want 0 "findings of scans" '"n_cases": ' "$rvl" bench --suite zeroshot --split all --bootstrap 0 -m runs/clip twice --group scan --json
 is "are counted once" "$(grep -o '"n_cases": [0-9]*' out)" '"n_cases": 40'
+want 0 "baselines are fitted on the training split" '"fitted_on": "train"' "$rvl" bench --suite zeroshot --bootstrap 0 -m runs/clip cohort --json
+has "with the cohort's metadata" '"age"' out
+has "beside an audit" '"with": "train"' out
+{ echo "id,spacing"; for f in raw/images/*.png; do echo "$(basename "$f"),0.$RANDOM"; done; } > spacing.csv
+want 0 "and with a table by file names" '"spacing"' "$rvl" bench --suite zeroshot --bootstrap 0 -m runs/clip cohort --metadata spacing.csv --json
+is "which knows every case" "$(grep -c 'no row for' err)" 0
 want 4 "other names" 'cases row 1: the name is not split_patient_scan_recon' "$rvl" "${bench[@]}" cohort --group scan
 want 2 "other groups" 'scan or scan-first' "$rvl" "${bench[@]}" cohort --group study
 finish

@@ -69,6 +69,26 @@ want 0 "that the fifteen do without" '' "$rvl" bench --predictions prad.csv --la
 want 2 "other maps" "rad-chestct-16 or rad-chestct-15" "$rvl" bench --predictions prad.csv --labels rad.csv --map rad
 want 4 "predictions that lack a class" "Mosaic|no column 'Arterial wall calcification'" "$rvl" bench --predictions p3.csv --labels rad.csv --map rad-chestct-15
 
+# what the table is worth without images: sex alone tells x; patient q is measured and trained on
+printf 'id,patient,x\nt1,a,1\nt2,b,0\nt3,c,1\nt4,d,0\nt5,q,1\nt6,e,0\n' > lt.csv
+printf 'id,patient,x\nm1,f,1\nm2,q,0\nm3,g,1\n' > lm.csv
+printf 'id,x\nm1,0.4\nm2,0.6\nm3,0.7\n' > pm.csv
+{ echo 'id,sex,kernel'; for i in 1 3 5; do echo "t$i,F,B30f"; done; for i in 2 4 6; do echo "t$i,M,B30f"; done; printf 'm1,F,B30f\nm2,M,B30f\nm3,F,B30f\n'; } > meta.csv
+audit() { "$rvl" bench --predictions pm.csv --labels lm.csv --bootstrap 0 --train-labels lt.csv "$@"; }
+want 0 "metadata alone" '^metadata alone +1\.000 +1\.000' audit --metadata meta.csv
+has "beside a constant" '^constant +0\.500 +0\.667' out
+has "and the model" '^model +0\.500' out
+has "a patient in both is told" '^lt\.csv +0 +1 +- +-' out
+want 0 "the document names the columns that vary" '"sex"' audit --metadata meta.csv --json
+is "and no other" "$(grep -c '"kernel"' out)" 0
+want 0 "a page has both" '' audit --metadata meta.csv --html a.html
+has "the baselines" 'metadata alone' a.html
+has "and the audit" 'shared with' a.html
+sed '/^m2/d' meta.csv > meta2.csv
+want 0 "a case without metadata" "no row for 1 cases" audit --metadata meta2.csv
+want 2 "metadata without labels to fit" "needs --train-labels" "$rvl" bench --predictions pm.csv --labels lm.csv --metadata meta.csv
+want 0 "a constant without training labels" '"fitted_on": "lm\.csv"' "$rvl" bench --predictions pm.csv --labels lm.csv --bootstrap 0 --json
+
 # embeddings with labels: images by images without texts, from CSV and npz
 printf 'id,d0,d1\nvalid_1_a_1,1,0\nvalid_1_a_2,0.9,0.1\nvalid_2_a_1,0,1\nvalid_3_a_1,0.1,0.9\n' > e.csv
 printf 'id,x,y\nvalid_3_a_1,0,1\nvalid_2_a_1,0,1\nvalid_1_a_1,1,0\nvalid_1_a_2,1,0\n' > el.csv

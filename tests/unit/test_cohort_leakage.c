@@ -81,6 +81,30 @@ static void leakage__is_counted_and_listed(void **state)
     file_contains(at(dir, "c/cases-val.txt"), "c000004\n");
 }
 
+static void leakage__is_counted_between_parts_and_within(void **state)
+{
+    const char       *dir = *state;
+    rvl_cohort       *c = NULL;
+    rvl_cohort_counts n;
+
+    cohort_write(dir, "");
+    ingest_ok(ingest_opts(dir, at(dir, "c")));
+    OK(rvl_cohort_open(&c, at(dir, "c"), &err));
+    OK(rvl_cohort_shared(&n, c, "test", "train", &err)); /* twin0 */
+    assert_true(n.patients == 0 && n.pixels == 1 && n.texts == 0);
+    OK(rvl_cohort_shared(&n, c, "test", "val", &err)); /* patient D */
+    assert_true(n.patients == 1 && n.pixels == 0 && n.texts == 0);
+    OK(rvl_cohort_shared(&n, c, "val", "train,test", &err)); /* D, and "small left effusion" */
+    assert_true(n.patients == 1 && n.pixels == 0 && n.texts == 1);
+    OK(rvl_cohort_shared(&n, c, "tes", "train", &err)); /* no such split */
+    assert_true(n.patients == 0 && n.pixels == 0 && n.texts == 0);
+    OK(rvl_cohort_repeats(&n, c, "train", &err)); /* "clear lungs" twice; black images are constant */
+    assert_true(n.patients == 0 && n.pixels == 0 && n.texts == 1);
+    OK(rvl_cohort_repeats(&n, c, "all", &err));
+    assert_true(n.patients == 1 && n.pixels == 1 && n.texts == 2);
+    rvl_cohort_close(c);
+}
+
 static void check__refuses_a_patient_in_two_splits(void **state)
 {
     const char       *dir = *state;
@@ -169,6 +193,7 @@ int main(void)
 #define FOLDER_TEST(f) cmocka_unit_test_setup_teardown(f, folder_make, folder_remove)
     const struct CMUnitTest tests[] = {
         FOLDER_TEST(leakage__is_counted_and_listed),
+        FOLDER_TEST(leakage__is_counted_between_parts_and_within),
         FOLDER_TEST(check__refuses_a_patient_in_two_splits),
         FOLDER_TEST(leakage__is_gone_when_patients_are_split),
         FOLDER_TEST(check__finds_damage),
