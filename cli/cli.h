@@ -4,7 +4,7 @@
  * The option table: parsing, configuration layers, help and generated reference pages all come from it.
  *
  * A verb fills an options struct with its defaults, describes it in a table of cli_opt and calls cli_parse(). Later
- * layers win: built-in < --config < environment RVL_* < --set < flag.
+ * layers win: built-in < --preset < --config < environment RVL_* < --set < flag.
  */
 #ifndef RVL_CLI_CLI_H
 #define RVL_CLI_CLI_H
@@ -96,7 +96,8 @@ enum {
     CLI_OUTPUT = 64,
     CLI_MODEL = 128,
     CLI_DEVICE = 256,
-    CLI_TSV = 512
+    CLI_TSV = 512,
+    CLI_PRESET = 1024
 };
 
 typedef struct rvl_command rvl_command;
@@ -106,7 +107,7 @@ typedef struct {
     unsigned           common; /* CLI_* of the running verb */
     /* values of the common options */
     bool               json, tsv, dry_run, force, quiet, verbose, log_json;
-    const char        *output, *model, *config, *progress, *log_level, *device;
+    const char        *output, *model, *config, *preset, *progress, *log_level, *device;
     int64_t            seed, limit, threads;
     cli_list           set;
     json_t            *origins;   /* option name -> "flag", "RVL_SEED", "file.yaml:3", ...; absent: built-in */

@@ -22,7 +22,7 @@ int cmd_pretrain(int argc, char **argv, rvl_cli *cli)
             OPT_END,
     };
 
-    if (!cli_parse(cli, CLI_JSON | CLI_SEED | CLI_LIMIT | CLI_DRY_RUN | CLI_DEVICE, opts, argc, argv))
+    if (!cli_parse(cli, CLI_PRESET | CLI_JSON | CLI_SEED | CLI_LIMIT | CLI_DRY_RUN | CLI_DEVICE, opts, argc, argv))
         return cli->exit_code;
     if (!cli_train_take(cli, &o.train))
         return cli->exit_code;

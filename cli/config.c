@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file cli/config.c
- * Configuration layers below the flags: --set, environment, --config file (with one `extends:`).
+ * Configuration layers below the flags: --set, environment, --config file (with one `extends:`), --preset.
  *
  * A key is `section.name`: the option's heading and its long name with underscores ("training.batch_size"); the
  * option table is the schema, unknown keys are errors. Positional arguments and output switches are no keys.
  */
 #include "base/alloc.h"
+#include "base/embedded.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/str.h"
@@ -56,7 +57,7 @@ void cli_config_release(rvl_cli *cli)
 
 static bool is_key(const cli_opt *o)
 {
-    static const char *const not_keys[] = {"config", "json", "tsv", "dry-run", "force", "output", NULL};
+    static const char *const not_keys[] = {"config", "preset", "json", "tsv", "dry-run", "force", "output", NULL};
     if (o->kind != CLI_OPT_STR && o->kind != CLI_OPT_INT && o->kind != CLI_OPT_REAL && o->kind != CLI_OPT_FLAG)
         return false;
     for (int i = 0; not_keys[i]; i++)
@@ -144,14 +145,13 @@ static bool apply_base(layers *l, const char *path, const char *base, int depth)
     return ok;
 }
 
-static bool apply_file(layers *l, const char *path, int depth)
+/* The sections of a document; it is kept until the program ends. */
+static bool apply_document(layers *l, rvl_yaml_doc *doc, const char *path, int depth)
 {
-    rvl_yaml_doc *doc = NULL;
-    const char   *base = NULL;
+    const char *base = NULL;
 
-    if (rvl_yaml_load(&doc, path, l->err))
-        return false;
     if (!keep(l->cli, doc, NULL)) {
+        rvl_yaml_free(doc);
         rvl_fail(l->err, RVL_ERR_NOMEM, "out of memory");
         return false;
     }
@@ -168,6 +168,41 @@ static bool apply_file(layers *l, const char *path, int depth)
         if (strcmp(root->keys[i], "extends") != 0 && !apply_section(l, root->keys[i], root->items[i]))
             return false;
     return true;
+}
+
+static bool apply_file(layers *l, const char *path, int depth)
+{
+    rvl_yaml_doc *doc = NULL;
+
+    return rvl_yaml_load(&doc, path, l->err) == RVL_OK && apply_document(l, doc, path, depth);
+}
+
+/* The recipe `configs/NAME-VERB` that is compiled in. */
+static bool apply_preset(layers *l, const char *name)
+{
+    const char   *verb = l->cli->command->name;
+    rvl_yaml_doc *doc = NULL;
+    rvl_str       wanted = {0}, names = {0}, end = {0};
+    bool          ok = false;
+
+    rvl_str_addf(&wanted, "configs/%s-%s", name, verb);
+    rvl_str_addf(&end, "-%s", verb);
+    const rvl_embedded *e = rvl_embedded_files;
+    for (; !wanted.failed && !end.failed && e->name && strcmp(e->name, wanted.ptr) != 0; e++)
+        if (rvl_str_starts(e->name, "configs/") && rvl_str_ends(e->name, end.ptr))
+            rvl_str_addf(&names, "%s%.*s", names.n_bytes ? ", " : "", (int)(strlen(e->name) - 8 - end.n_bytes),
+                         e->name + 8);
+    if (wanted.failed || end.failed || names.failed)
+        rvl_fail(l->err, RVL_ERR_NOMEM, "out of memory");
+    else if (!e->name)
+        rvl_fail(l->err, RVL_ERR_USAGE, "'rvl %s' has no preset '%s'\nhint: %s", verb, name,
+                 names.n_bytes ? names.ptr : "it has none");
+    else
+        ok = rvl_yaml_parse(&doc, e->text, e->n_bytes, e->name, l->err) == RVL_OK && apply_document(l, doc, e->name, 1);
+    rvl_str_free(&wanted);
+    rvl_str_free(&names);
+    rvl_str_free(&end);
+    return ok;
 }
 
 static bool apply_environment(layers *l)
@@ -248,6 +283,8 @@ bool cli_config_apply(rvl_cli *cli, const cli_opt *opts, const bool *given, rvl_
     layers l = {.cli = cli, .opts = opts, .err = err};
     for (int i = 0; i < (int)RVL_ARRAY_LEN(l.given) && opts[i].kind != CLI_OPT_END; i++)
         l.given[i] = given[i];
+    if (cli->preset && !apply_preset(&l, cli->preset))
+        return false;
     if (cli->config && !apply_file(&l, cli->config, 0))
         return false;
     if (!apply_environment(&l) || !apply_sets(&l))

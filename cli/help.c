@@ -126,7 +126,7 @@ static const struct {
                    "  rvl bench cohort -m runs/clip --suite retrieval,zeroshot --split test\n"},
     {"config", "Every option has a key `section.name`: its heading in the help and its long name with\n"
                "underscores, e.g. training.batch_size. Later layers win:\n\n"
-               "  built-in < --config FILE < environment RVL_NAME < --set section.name=value < flag\n\n"
+               "  built-in < --preset NAME < --config FILE < environment RVL_NAME < --set section.name=value < flag\n\n"
                "A file is YAML: sections with keys under them; `extends: FILE` takes another file first.\n"
                "Unknown keys are errors. A run folder's config.yaml is fully resolved: feeding it back\n"
                "with --config repeats the run.\n"},

@@ -5,12 +5,13 @@
 
 "${RVL_MAKE_VOLUMES:?}" raw 24
 report $? "24 volumes"
-tower="--width 4 --depth 1 --stem-kernel 4 --stem-stride 4 --no-stem-pool --batch-size 4 --deterministic -q"
+tower="--preset ct-tiny --width 4 --depth 1 --batch-size 4 --deterministic -q"
 want 2 "a grid is needed" "preset ct-tiny" "$rvl" ingest raw -o cohort
 absent "nothing was written" cohort
 want 0 "ingest" "images +24" "$rvl" ingest raw -o cohort --preset ct-tiny --check
 want 0 "inspect says the grid" "spacing_mm" "$rvl" inspect cohort
 want 2 "an image tower of rank 2" "reads images" "$rvl" pretrain cohort --arch vit_tiny
+want 2 "presets are listed" "hint: .*ct-tiny" "$rvl" pretrain cohort --preset ct-huge
 want 0 "pretrain" "" "$rvl" pretrain cohort --name whole --epochs 2 $tower
 want 0 "pretrain half" "" "$rvl" pretrain cohort --name half --epochs 2 --save-every 2 $tower
 rm -rf runs/half/ckpt/step-00000006 # as if it had been killed behind step 4
@@ -19,7 +20,10 @@ report $? "a checkpoint within the run"
 want 0 "resume" "" "$rvl" pretrain cohort --name half --resume --epochs 2 --save-every 2 $tower
 cmp -s runs/whole/ckpt/step-00000006/model.safetensors runs/half/ckpt/step-00000006/model.safetensors
 report $? "the resumed run has the same weights"
-want 0 "align" "" "$rvl" align cohort --name clip --image-tower runs/whole --epochs 1 --batch-size 4 --text-width 16 \
+want 0 "the preset is under the flags" "" "$rvl" inspect runs/whole --config-of
+has "the flag's width" "width: 4" out
+has "the preset's stem" "stem_stride: 4" out
+want 0 "align" "" "$rvl" align cohort --preset ct-tiny --name clip --image-tower runs/whole --epochs 1 --batch-size 4 --text-width 16 \
     --text-layers 1 --text-heads 2 --embed-dim 8 --max-tok 32 --vocabulary-size 200 -q
 want 0 "align in chunks" "" "$rvl" align cohort --name chunks --image-tower runs/whole --epochs 1 --batch-size 4 \
     --micro-batch 2 --text-width 16 --text-layers 1 --text-heads 2 --embed-dim 8 --max-tok 32 --vocabulary-size 200 -q
