@@ -149,10 +149,10 @@ static void draw_shoulders(rvl_thorax_canvas *k)
     for (int side = -1; side < 2; side += 2) {
         double    front = -rvl_thorax_wall(b, 0.1, -0.99, 0.08 * b->height) - 7;
         rvl_point p[3] = {
-            {side * 24, front, 0.075 * b->height}, {side * 70, front + 12, -2}, {side * (0.5 * b->chest + 60), 6, -26}};
+            {side * 24, front, 0.075 * b->height}, {side * 70, front + 12, -2}, {side * (0.5 * b->chest + 46), 4, -24}};
         double        radius[3] = {7.5, 6, 6};
-        rvl_ellipsoid head = rvl_ellipsoid_make((rvl_point){side * (0.46 * b->chest + 86), 10, -30}, 24, 24, 24);
-        rvl_point     socket[2] = {{side * (0.46 * b->chest + 54), 22, -26}, {side * (0.46 * b->chest + 48), 40, 0}};
+        rvl_ellipsoid head = rvl_ellipsoid_make((rvl_point){side * (0.46 * b->chest + 74), 8, -34}, 22, 22, 22);
+        rvl_point     socket[2] = {{side * (0.46 * b->chest + 48), 24, -28}, {side * (0.46 * b->chest + 44), 40, 0}};
         double        thick[2] = {11, 7};
 
         rvl_thorax_tubes(k, p, radius, 3, bone);

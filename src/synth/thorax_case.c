@@ -154,7 +154,7 @@ static void draw_details(rvl_thorax_truth *t, int finding, rvl_rng *r)
         t->severity = 1 + (int)rvl_rng_below(r, 3);
         break;
     case RVL_THORAX_PERICARDIAL_EFFUSION:
-        draw_size(t, r, 9, 14, 20, 28);
+        draw_size(t, r, 8, 13, 19, 26);
         break;
     case RVL_THORAX_HIATAL_HERNIA:
         draw_size(t, r, 38, 52, 68, 88);
@@ -164,7 +164,7 @@ static void draw_details(rvl_thorax_truth *t, int finding, rvl_rng *r)
         t->count = 2 + t->severity + (int)rvl_rng_below(r, 2);
         break;
     case RVL_THORAX_PLEURAL_EFFUSION:
-        draw_size(t, r, 14, 26, 46, 75);
+        draw_size(t, r, 13, 23, 38, 60);
         t->side = draw_side(r, 0.4);
         break;
     default:
@@ -194,13 +194,13 @@ static void draw_findings(rvl_thorax_case *c)
     }
 }
 
-/** The heart's width: 0.38..0.485 of the thorax, or more where it is enlarged. */
+/** The heart's width: 0.37..0.485 of the thorax, or more where it is enlarged. */
 static void draw_heart(rvl_thorax_case *c)
 {
-    static const double edges[4] = {0.53, 0.56, 0.6, 0.65};
+    static const double edges[4] = {0.515, 0.545, 0.585, 0.635};
     rvl_rng             r = rvl_phantom_rng("thorax-heart", c->seed, c->patient);
     rvl_thorax_truth   *t = &c->truth[RVL_THORAX_CARDIOMEGALY];
-    double              x = rvl_rng_uniform(&r), ratio = 0.38 + 0.105 * x;
+    double              x = rvl_rng_uniform(&r), ratio = 0.37 + 0.115 * x;
 
     if (t->present)
         ratio = edges[t->severity - 1] + (edges[t->severity] - edges[t->severity - 1]) * x;
@@ -217,7 +217,7 @@ static void draw_recons(rvl_thorax_case *c, int64_t size, int max_recons)
     double              width_mm = 2 * c->chest_mm + 64 + 62 * c->fat, field_mm;
     double              reach_mm = 1.95 * c->chest_mm + uniform_in(&r, 70, 120);
 
-    field_mm = fmax(width_mm * uniform_in(&r, 1.02, 1.2), 280);
+    field_mm = fmax(width_mm * uniform_in(&r, 1.02, 1.26), 280);
     c->n_recons = 1 + (rvl_rng_uniform(&r) < 0.9) * (max_recons > 1 ? 1 + (int)rvl_rng_below(&r, max_recons - 1) : 0);
     for (int i = 0; i < c->n_recons; i++) {
         rvl_thorax_recon *q = &c->recons[i];

@@ -55,7 +55,7 @@ double rvl_thorax_noise(const rvl_thorax_body *b, double x, double y, double v, 
 /** Long axis to the left, front and below; sized so that heart and right atrium are `heart_mm` wide together. */
 static void make_heart(rvl_thorax_body *b, rvl_rng *r)
 {
-    double    tilt = uniform_in(r, -0.12, 0.12), width = b->c->heart_mm, unit, reach, norm;
+    double    tilt = uniform_in(r, -0.2, 0.2), width = b->c->heart_mm, unit, reach, norm;
     rvl_point long_axis = {0.76 - 0.5 * tilt, -0.45, 0.48 + tilt}, side, third;
 
     norm = sqrt(dot(long_axis, long_axis));
@@ -111,7 +111,7 @@ void rvl_thorax_body_make(rvl_thorax_body *b, const rvl_thorax_case *c)
     rvl_rng r = rvl_phantom_rng("thorax-body", c->seed, c->patient),
             q = rvl_phantom_rng("thorax-scan", c->seed, c->index);
     rvl_rng grain = rvl_phantom_rng("thorax-grain", c->seed, c->patient);
-    double  yaw = 0.045 * rvl_rng_normal(&q), breath = uniform_in(&q, -14, 10);
+    double  yaw = 0.045 * rvl_rng_normal(&q), breath = uniform_in(&q, -20, 12);
 
     memset(b, 0, sizeof *b);
     b->c = c;
@@ -125,6 +125,7 @@ void rvl_thorax_body_make(rvl_thorax_body *b, const rvl_thorax_case *c)
     b->gland = c->female ? uniform_in(&r, 0.2, 1) * smooth_step(80, 35, b->age) : 0;
     b->bone = uniform_in(&r, 0.85, 1.15) * (c->female ? 0.95 : 1) * (1.15 - 0.4 * smooth_step(30, 85, b->age));
     b->spine_curve_mm = 4 * rvl_rng_normal(&r);
+    b->shift_mm = clamp(4 * rvl_rng_normal(&r), -9, 9);
     b->kyphosis_mm = 6 + 12 * smooth_step(45, 85, b->age) * rvl_rng_uniform(&r);
     for (int i = 0; i < 6; i++) {
         b->phase[i] = uniform_in(&r, 0, 6.2832);
@@ -133,17 +134,17 @@ void rvl_thorax_body_make(rvl_thorax_body *b, const rvl_thorax_case *c)
     b->dome[0] = (0.80 + 0.03 * rvl_rng_uniform(&r)) * b->height;
     b->dome[1] = b->dome[0] + uniform_in(&r, 4, 16);
     b->dome_curve = uniform_in(&r, 58, 76);
-    b->lung_hu = -868 + 18 * rvl_rng_normal(&q) - 2.2 * breath;
+    b->lung_hu = clamp(-862 + 26 * rvl_rng_normal(&q) - 2.5 * breath, -915, -770);
     b->gravity_hu = uniform_in(&q, 20, 70);
     b->vessel = uniform_in(&r, 0.9, 1.12);
-    b->heart_fat_mm = 1.5 + 7 * c->fat;
+    b->heart_fat_mm = 1.5 + 12 * c->fat * rvl_rng_uniform(&r);
     b->liver_hu = uniform_in(&r, 52, 64) - 30 * (c->fat > 0.5 && rvl_rng_uniform(&r) < 0.5);
     b->stomach_air = uniform_in(&q, -0.3, 0.6);
     b->cos_yaw = cos(yaw);
     b->sin_yaw = sin(yaw);
-    b->off_x = 7 * rvl_rng_normal(&q);
-    b->off_y = uniform_in(&q, -16, 12);
-    b->top_v = -uniform_in(&q, 22, 52);
+    b->off_x = clamp(10 * rvl_rng_normal(&q), -25, 25);
+    b->off_y = uniform_in(&q, -28, 22);
+    b->top_v = -uniform_in(&q, 14, 62);
     b->table_gap_mm = uniform_in(&q, 3, 12);
     b->world_x = uniform_in(&q, -12, 12);
     b->world_y = uniform_in(&q, -190, -150);

@@ -205,7 +205,7 @@ static double hole_share(const rvl_thorax_body *b, rvl_point p, const void *arg)
     double                  upper = 0.24 * smooth_step(0.75, 0.15, p.v / b->height), n;
 
     n = rvl_thorax_noise(b, p.x, p.y + 900, p.v, 9) + 0.5 * rvl_thorax_noise(b, p.x + 50, p.y, p.v, 30);
-    return smooth_step(-0.1, 0.12, n - (0.46 - upper - 0.13 * t->severity));
+    return smooth_step(-0.1, 0.12, n - (0.55 - upper - 0.11 * t->severity));
 }
 
 static double all_share(const rvl_thorax_body *b, rvl_point p, const void *arg)
@@ -221,7 +221,7 @@ static void draw_emphysema(rvl_thorax_canvas *k, const rvl_thorax_truth *t)
     rvl_rng r = finding_rng(k, RVL_THORAX_EMPHYSEMA, "thorax-bulla");
 
     infiltrate(k, chest_centre(k->b), 2 * k->b->height, hole_share, t, -992, 0.9, false, RVL_THORAX_EMPHYSEMA);
-    infiltrate(k, chest_centre(k->b), 2 * k->b->height, all_share, t, -1000, 0.16 * t->severity, false,
+    infiltrate(k, chest_centre(k->b), 2 * k->b->height, all_share, t, -1000, 0.06 * t->severity, false,
                RVL_THORAX_EMPHYSEMA);
     for (int i = 0; t->kind == RVL_THORAX_BULLOUS && i < 5 + 5 * t->severity; i++) {
         double        size = uniform_in(&r, 8, 12 + 6 * t->severity);
@@ -306,9 +306,9 @@ static double mosaic_share(const rvl_thorax_body *b, rvl_point p, const void *ar
 
 static void draw_mosaic(rvl_thorax_canvas *k, const rvl_thorax_truth *t)
 {
-    infiltrate(k, chest_centre(k->b), 2 * k->b->height, all_share, t, -990, 0.3 + 0.1 * t->severity, false,
+    infiltrate(k, chest_centre(k->b), 2 * k->b->height, all_share, t, -990, 0.12 + 0.06 * t->severity, false,
                RVL_THORAX_MOSAIC);
-    infiltrate(k, chest_centre(k->b), 2 * k->b->height, mosaic_share, t, 0, 0.11 + 0.03 * t->severity, true,
+    infiltrate(k, chest_centre(k->b), 2 * k->b->height, mosaic_share, t, 0, 0.08 + 0.03 * t->severity, true,
                RVL_THORAX_MOSAIC);
 }
 
@@ -324,7 +324,7 @@ static double septa_share(const rvl_thorax_body *b, rvl_point p, const void *arg
         return 0;
     n = fabs(rvl_thorax_noise(b, p.x, p.y, p.v, 13));
     m = fabs(rvl_thorax_noise(b, p.y + 60, p.x, p.v, 17));
-    return where * smooth_step(0.13, 0.04, fmin(n, m)) * smooth_step(0.2, 0.6, hypot(p.x / b->chest, p.y / b->depth));
+    return where * smooth_step(0.1, 0.03, fmin(n, m)) * smooth_step(0.2, 0.6, hypot(p.x / b->chest, p.y / b->depth));
 }
 
 /** Bronchi drawn again with other walls and lumina; `zone` NONE: all of the lung. */
@@ -365,7 +365,7 @@ void rvl_thorax_draw_lung_findings(rvl_thorax_canvas *k)
         draw_bronchi(k, &t[RVL_THORAX_BRONCHIECTASIS], RVL_THORAX_BRONCHIECTASIS, 1.2,
                      1.2 + 0.8 * t[RVL_THORAX_BRONCHIECTASIS].severity, 1.1);
     if (t[RVL_THORAX_SEPTAL].present)
-        infiltrate(k, centre, all, septa_share, &t[RVL_THORAX_SEPTAL], -60, 0.4 + 0.13 * t[RVL_THORAX_SEPTAL].severity,
+        infiltrate(k, centre, all, septa_share, &t[RVL_THORAX_SEPTAL], -60, 0.25 + 0.1 * t[RVL_THORAX_SEPTAL].severity,
                    true, RVL_THORAX_SEPTAL);
     if (t[RVL_THORAX_OPACITY].present)
         draw_opacity(k, &t[RVL_THORAX_OPACITY]);

@@ -9,7 +9,7 @@
 #include "synth/thorax_internal.h"
 #include <math.h>
 
-enum { N_TARGETS = 220 };
+enum { N_TARGETS = 420 };
 
 typedef struct {
     rvl_thorax_canvas     *k; /* NULL: nothing is painted, bronchi are collected */
@@ -118,7 +118,7 @@ static rvl_point hilum(const rvl_thorax_body *b, int side)
 
 int rvl_thorax_bronchi(rvl_bronchus out[RVL_MAX_BRONCHI], const rvl_thorax_body *b, int side)
 {
-    tree t = {.b = b, .leaf_mm = 0.62 * b->vessel, .with_bronchi = true, .bronchi = out, .side = side};
+    tree t = {.b = b, .leaf_mm = 0.6 * b->vessel, .with_bronchi = true, .bronchi = out, .side = side};
 
     grow_tree(&t, hilum(b, side), "thorax-arteries");
     return t.n_bronchi;
@@ -129,8 +129,8 @@ static void draw_trees(rvl_thorax_canvas *k)
     const rvl_thorax_body *b = k->b;
 
     for (int side = 0; side < 2; side++) {
-        tree      arteries = {.k = k, .b = b, .leaf_mm = 0.62 * b->vessel, .with_bronchi = true, .side = side};
-        tree      veins = {.k = k, .b = b, .leaf_mm = 0.58 * b->vessel, .side = side};
+        tree      arteries = {.k = k, .b = b, .leaf_mm = 0.6 * b->vessel, .with_bronchi = true, .side = side};
+        tree      veins = {.k = k, .b = b, .leaf_mm = 0.56 * b->vessel, .side = side};
         rvl_point low = {b->shift_mm + (side ? 24 : -24), 6, 0.6 * b->height};
 
         grow_tree(&veins, low, "thorax-veins");

@@ -42,7 +42,7 @@ static double muscle_mm(const rvl_thorax_body *b, double a, double s)
     double side = 11 * bumps(a, 12, 22) * smooth_step(0.02, 0.2, s) * smooth_step(1, 0.6, s);
     double blade = 17 * bumps(a, 40, 20) * smooth_step(0.62, 0.35, s);
     double shoulder =
-        62 * bumps(a, 8, 17) * smooth_step(0.2, -0.06, s) + 20 * bumps(a, 45, 22) * smooth_step(0.22, 0, s);
+        84 * bumps(a, 6, 18) * smooth_step(0.18, -0.08, s) + 20 * bumps(a, 45, 22) * smooth_step(0.22, 0, s);
     double belly = 7 * bumps(a, -70, 14) * smooth_step(0.8, 1, s);
 
     return 11 + b->muscle * (chest + back + side + blade + shoulder + belly);
@@ -92,7 +92,9 @@ static void table_layers(layers *l, const rvl_thorax_body *b, double v)
     for (int i = 1; i < N_ANGLES / 2; i++) { /* the back lies on the table */
         float limit = (float)(flat / sin(2 * PI * i / N_ANGLES));
 
-        l->skin[i] = l->skin[i] > limit ? limit : l->skin[i];
+        float ratio = l->skin[i] / limit;
+
+        l->skin[i] = l->skin[i] / powf(1 + powf(ratio, 14), 1 / 14.0F); /* the lesser, with a rounded corner */
         l->muscle[i] = l->muscle[i] > l->skin[i] - 4 ? l->skin[i] - 4 : l->muscle[i];
     }
 }
@@ -115,8 +117,8 @@ static double wall_hu(const layers *l, const rvl_thorax_body *b, int i, double r
     if (deep > 60 || muscle < 1)
         hu += 9 * rvl_thorax_noise(b, p.x, p.y, p.v, 17);
     if (muscle > 0) {
-        double plane =
-            0.55 * rvl_thorax_cover(fabs(deep - 12.5) - 0.9, width) * smooth_step(13, 17, l->muscle[i] - l->cavity[i]);
+        double plane = 0.55 * rvl_thorax_cover(fabs(deep - 12.5) - 0.9, width) *
+                       smooth_step(13, 17, l->muscle[i] - l->cavity[i]) * smooth_step(0, 0.1, p.v / b->height);
 
         grain = rvl_thorax_noise(b, 1.4 * p.x, 1.4 * p.y, 0.4 * p.v, 11);
         hu += muscle * ((HU_MUSCLE - 10 * b->c->fat - 9 * smooth_step(45, 85, b->age) + 9 * grain - hu) * (1 - plane));
@@ -164,10 +166,13 @@ static double between_lungs_hu(const rvl_thorax_body *b, rvl_point p, double wid
 static double abdomen_hu(const rvl_thorax_body *b, rvl_point p, double deep, double width)
 {
     double        hu = HU_FAT + 10 * rvl_thorax_noise(b, p.x, p.y, p.v, 13), d, edge, dome = b->dome[1];
+    double        bowel = rvl_thorax_noise(b, p.x + 90, p.y, p.v, 24);
     rvl_ellipsoid spleen = rvl_ellipsoid_make((rvl_point){0.64 * b->chest, 0.42 * b->depth, dome + 52}, 33, 42, 48);
     rvl_ellipsoid stomach = rvl_ellipsoid_make((rvl_point){0.40 * b->chest, -0.12 * b->depth, dome + 44}, 44, 42, 38);
     rvl_point     spine = rvl_thorax_spine(b, p.v);
 
+    if (deep > 14 && p.y < 0.45 * b->depth)
+        hu += smooth_step(0.22, 0.3, bowel) * (34 - hu);
     edge = 52 - 0.75 * (p.y + 0.5 * b->depth) - 0.25 * (deep - 40);
     d = p.x - edge;
     d = fmax(d, p.y - 0.75 * b->depth + fmax(0, 0.9 * (p.x + 25)));
