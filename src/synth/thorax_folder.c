@@ -153,35 +153,44 @@ static rvl_status write_images(rvl_thorax_result *out, const rvl_thorax_opts *o,
     return status;
 }
 
-static rvl_status add_case_rows(rvl_str *s, const rvl_thorax_case *c, const rvl_thorax_opts *o, rvl_error *err)
+/** A row of a volume, or of the scan's twin (`recon` -1). */
+static void add_row(rvl_str *s, const rvl_thorax_case *c, int recon, const rvl_phantom_report *report)
+{
+    char name[PATH_BYTES];
+
+    if (recon < 0)
+        twin_name(name, c);
+    else
+        volume_name(name, c, recon);
+    rvl_str_addf(s, "%s,P%06lld,", name, (long long)c->patient);
+    rvl_thorax_name(name, c, -1);
+    rvl_str_addf(s, "%s,%s,%03dY,%s", name, c->female ? "F" : "M", c->age_years, split_names[c->split]);
+    if (recon >= 0)
+        rvl_str_addf(s, ",%s,%.4f,%.2f", rvl_kernel_text(c->recons[recon].kernel), c->recons[recon].pixel_mm,
+                     c->recons[recon].slice_mm);
+    for (int f = 0; f < RVL_THORAX_N_FINDINGS; f++)
+        rvl_str_addf(s, ",%d", c->truth[f].present ? 1 : 0);
+    rvl_str_add(s, ",");
+    rvl_csv_add_field(s, report->report);
+    rvl_str_add(s, ",");
+    rvl_csv_add_field(s, report->findings);
+    rvl_str_add(s, ",");
+    rvl_csv_add_field(s, report->impression);
+    rvl_str_add(s, "\n");
+}
+
+static rvl_status add_case_rows(rvl_str *cases, rvl_str *twins, const rvl_thorax_case *c, rvl_error *err)
 {
     rvl_phantom_report report;
-    char               name[PATH_BYTES];
     rvl_status         status = rvl_thorax_report_write(&report, c, err);
 
-    for (int i = 0; i < c->n_recons && !status; i++) {
-        const rvl_thorax_recon *q = &c->recons[i];
-
-        volume_name(name, c, i);
-        rvl_str_addf(s, "%s,P%06lld,", name, (long long)c->patient);
-        rvl_thorax_name(name, c, -1);
-        rvl_str_addf(s, "%s,%s,%.4f,%.2f,%s,%03dY,%s,", name, rvl_kernel_text(q->kernel), q->pixel_mm, q->slice_mm,
-                     c->female ? "F" : "M", c->age_years, split_names[c->split]);
-        twin_name(name, c);
-        rvl_str_add(s, o->twin ? name : "");
-        for (int f = 0; f < RVL_THORAX_N_FINDINGS; f++)
-            rvl_str_addf(s, ",%d", c->truth[f].present ? 1 : 0);
-        rvl_str_add(s, ",");
-        rvl_csv_add_field(s, report.report);
-        rvl_str_add(s, ",");
-        rvl_csv_add_field(s, report.findings);
-        rvl_str_add(s, ",");
-        rvl_csv_add_field(s, report.impression);
-        rvl_str_add(s, "\n");
-    }
-    if (!status)
-        rvl_phantom_report_fini(&report);
-    return status;
+    if (status)
+        return status;
+    for (int i = 0; i < c->n_recons; i++)
+        add_row(cases, c, i, &report);
+    add_row(twins, c, -1, &report);
+    rvl_phantom_report_fini(&report);
+    return RVL_OK;
 }
 
 static void add_truth_rows(rvl_str *s, const rvl_thorax_case *c, const rvl_thorax_opts *o)
@@ -202,28 +211,37 @@ static void add_truth_rows(rvl_str *s, const rvl_thorax_case *c, const rvl_thora
         }
 }
 
+static void add_header(rvl_str *s, bool twin)
+{
+    rvl_str_addf(s, "image_path,patient_id,study_id,sex,age,split%s", twin ? "" : ",kernel,pixel_mm,slice_mm");
+    for (int f = 0; f < RVL_THORAX_N_FINDINGS; f++)
+        rvl_str_addf(s, ",%s", rvl_thorax_finding_name(f));
+    rvl_str_add(s, ",report,findings,impression\n");
+}
+
 static rvl_status write_tables(const rvl_thorax_opts *o, rvl_error *err)
 {
-    rvl_str    cases = {0}, truth = {0};
+    rvl_str    cases = {0}, twins = {0}, truth = {0};
     rvl_status status = RVL_OK;
 
-    rvl_str_add(&cases, "image_path,patient_id,study_id,kernel,pixel_mm,slice_mm,sex,age,split,xray_path");
-    for (int f = 0; f < RVL_THORAX_N_FINDINGS; f++)
-        rvl_str_addf(&cases, ",%s", rvl_thorax_finding_name(f));
-    rvl_str_add(&cases, ",report,findings,impression\n");
+    add_header(&cases, false);
+    add_header(&twins, true);
     rvl_str_add(&truth, "image_path,finding,side,zone,kind,severity,size_mm,count,wording,mask_path\n");
     for (int64_t i = 0; i < o->n && !status; i++) {
         rvl_thorax_case c;
 
         make_case(&c, o, o->start + i);
-        status = add_case_rows(&cases, &c, o, err);
+        status = add_case_rows(&cases, &twins, &c, err);
         add_truth_rows(&truth, &c, o);
     }
     if (!status)
         status = rvl_phantom_save_text(&cases, o->out_path, "cases.csv", err);
+    if (!status && o->twin)
+        status = rvl_phantom_save_text(&twins, o->out_path, "twins.csv", err);
     if (!status)
         status = rvl_phantom_save_text(&truth, o->out_path, "truth.csv", err);
     rvl_str_free(&cases);
+    rvl_str_free(&twins);
     rvl_str_free(&truth);
     return status;
 }
@@ -234,14 +252,14 @@ static rvl_status write_map(const rvl_thorax_opts *o, bool twin, rvl_error *err)
     rvl_status status;
 
     rvl_str_addf(&s,
-                 "table: cases.csv\nmodality: %s\nbody_part: chest\nschema: ct-rate-18\ncolumns:\n  image: %s\n"
+                 "table: %s\nmodality: %s\nbody_part: chest\nschema: ct-rate-18\ncolumns:\n  image: image_path\n"
                  "  patient: patient_id\n  study: study_id\n  report: report\n  findings: findings\n"
                  "  impression: impression\n  sex: sex\n  age: age\n  split: split\nlabels:\n",
-                 twin ? "cxr" : "ct", twin ? "xray_path" : "image_path");
+                 twin ? "twins.csv" : "cases.csv", twin ? "cxr" : "ct");
     for (int f = 0; f < RVL_THORAX_N_FINDINGS; f++)
         rvl_str_addf(&s, "  %s: %s\n", rvl_thorax_finding_name(f), rvl_thorax_finding_name(f));
-    if (twin)
-        rvl_str_add(&s, "preprocess:\n  height: 64\n  width: 64\n  window: robust\n  bits: 8\n");
+    rvl_str_add(&s, twin ? "preprocess: {height: 64, width: 64, window: robust, bits: 8}\n"
+                         : "unit: hu\npreprocess: {preset: ct-tiny}\n");
     status = rvl_phantom_save_text(&s, o->out_path, twin ? "map_cxr.yaml" : "map.yaml", err);
     rvl_str_free(&s);
     return status;
@@ -274,7 +292,7 @@ static rvl_status options_text(char **out, const rvl_thorax_opts *o, rvl_error *
 static rvl_status open_folder(const rvl_thorax_opts *o, rvl_error *err)
 {
     static const char *const folders[] = {"images", "masks", "xray", NULL};
-    static const char *const tables[] = {"map.yaml", "map_cxr.yaml", "cases.csv", "truth.csv", NULL};
+    static const char *const tables[] = {"map.yaml", "map_cxr.yaml", "cases.csv", "twins.csv", "truth.csv", NULL};
     char                    *options = NULL;
     rvl_status               status = options_text(&options, o, err);
 
