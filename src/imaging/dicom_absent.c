@@ -4,6 +4,7 @@
  * Stands for the DICOM reader in a build without it (RVL_DICOM=OFF): recognises the files, reads none.
  */
 #include "imaging/dicom.h"
+#include "imaging/dicom_series.h"
 #include <string.h>
 
 static rvl_status absent(const char *name, rvl_error *err)
@@ -115,4 +116,97 @@ rvl_view rvl_dicom_view(const rvl_dicom_header *h)
 {
     (void)h;
     return RVL_VIEW_UNKNOWN;
+}
+
+/* ---- series (imaging/dicom_series.h) -------------------------------------------------------------------------- */
+
+rvl_series_opts rvl_series_opts_default(void)
+{
+    return (rvl_series_opts){.tilt = RVL_TILT_REFUSE};
+}
+
+rvl_status rvl_dicom_scan_open(rvl_dicom_scan **out, const char *path, const rvl_series_opts *opts, rvl_error *err)
+{
+    (void)opts;
+    *out = NULL;
+    return absent(path, err);
+}
+
+rvl_status rvl_dicom_scan_files(rvl_dicom_scan **out, const char *const *paths, int64_t n_paths,
+                                const rvl_series_opts *opts, rvl_error *err)
+{
+    (void)opts;
+    *out = NULL;
+    return absent(n_paths > 0 ? paths[0] : "", err);
+}
+
+void rvl_dicom_scan_close(rvl_dicom_scan *s)
+{
+    (void)s;
+}
+
+int64_t rvl_dicom_scan_count(const rvl_dicom_scan *s)
+{
+    (void)s;
+    return 0;
+}
+
+const rvl_dicom_stack *rvl_dicom_scan_get(const rvl_dicom_scan *s, int64_t i_stack)
+{
+    (void)s;
+    (void)i_stack;
+    return NULL;
+}
+
+int64_t rvl_dicom_scan_n_files(const rvl_dicom_scan *s)
+{
+    (void)s;
+    return 0;
+}
+
+int64_t rvl_dicom_scan_n_skips(const rvl_dicom_scan *s)
+{
+    (void)s;
+    return 0;
+}
+
+rvl_dicom_skip rvl_dicom_scan_skip(const rvl_dicom_scan *s, int64_t i)
+{
+    (void)s;
+    (void)i;
+    return (rvl_dicom_skip){.path = "", .text = ""};
+}
+
+const char *rvl_dicom_scan_path(const rvl_dicom_scan *s, int64_t i_stack, int64_t i_slice)
+{
+    (void)s;
+    (void)i_stack;
+    (void)i_slice;
+    return "";
+}
+
+rvl_status rvl_dicom_scan_load(rvl_volume **out, rvl_dicom_scan *s, int64_t i_stack, rvl_error *err)
+{
+    (void)s;
+    (void)i_stack;
+    *out = NULL;
+    return absent("", err);
+}
+
+const char *rvl_series_note_text(rvl_series_note_kind kind)
+{
+    (void)kind;
+    return "";
+}
+
+const char *rvl_skip_text(rvl_skip_kind kind)
+{
+    (void)kind;
+    return "";
+}
+
+bool rvl_tilt_parse(rvl_tilt *out, const char *text)
+{
+    *out = RVL_TILT_REFUSE;
+    return strcmp(text, "refuse") == 0 || strcmp(text, "keep") == 0 || strcmp(text, "correct") == 0;
 }

@@ -123,8 +123,8 @@ static void numbers_read(rvl_dicom *d)
     h->bits_stored = (int)i64_or(root, 0x00280101, h->bits_allocated);
     h->high_bit = (int)i64_or(root, 0x00280102, h->bits_stored - 1);
     h->is_signed = i64_or(root, 0x00280103, 0) == 1;
-    h->has_pixels =
-        rvl__dcmtk_has(root, 0x7fe00010) || rvl__dcmtk_has(root, 0x7fe00008) || rvl__dcmtk_has(root, 0x7fe00009);
+    h->has_pixels = d->has_pixels || rvl__dcmtk_has(root, 0x7fe00010) || rvl__dcmtk_has(root, 0x7fe00008) ||
+                    rvl__dcmtk_has(root, 0x7fe00009);
     h->is_lossy = rvl__dcmtk_value(lossy, sizeof lossy, root, 0x00282110, 0) && strcmp(lossy, "01") == 0;
     h->has_overlay_bits = has_overlay_bits(root);
     h->has_modality_lut = rvl__dcmtk_get_item(root, 0x00283000, 0) != NULL;
@@ -172,8 +172,7 @@ rvl_status rvl__dicom_header_read(rvl_dicom *d, rvl_error *err)
     return RVL_OK;
 }
 
-/* The item of a functional group: the frame's own, else the shared one, else the data set itself. */
-static rvl__dcmtk_item *group_find(const rvl_dicom *d, int64_t i_frame, rvl__dicom_tag group)
+rvl__dcmtk_item *rvl__dicom_group(const rvl_dicom *d, int64_t i_frame, rvl__dicom_tag group)
 {
     rvl__dcmtk_item *root = rvl__dcmtk_root(d->dataset);
     rvl__dcmtk_item *own = rvl__dcmtk_get_item(root, 0x52009230, i_frame);
@@ -214,11 +213,11 @@ rvl_status rvl_dicom_get_frame(rvl_dicom_frame *out, const rvl_dicom *d, int64_t
     if (i_frame < 0 || i_frame >= d->header.frames)
         return rvl__dicom_fail(d, err, RVL_ERR_USAGE, "it has no frame %lld", (long long)i_frame);
     rvl__dcmtk_item *root = rvl__dcmtk_root(d->dataset);
-    rvl__dcmtk_item *measures = group_find(d, i_frame, 0x00289110);
-    rvl__dcmtk_item *rescale = group_find(d, i_frame, 0x00289145);
-    rvl__dcmtk_item *orientation = group_find(d, i_frame, 0x00209116);
+    rvl__dcmtk_item *measures = rvl__dicom_group(d, i_frame, 0x00289110);
+    rvl__dcmtk_item *rescale = rvl__dicom_group(d, i_frame, 0x00289145);
+    rvl__dcmtk_item *orientation = rvl__dicom_group(d, i_frame, 0x00209116);
 
-    f.has_position = vector_read(&f.position_mm, group_find(d, i_frame, 0x00209113), 0x00200032, 0);
+    f.has_position = vector_read(&f.position_mm, rvl__dicom_group(d, i_frame, 0x00209113), 0x00200032, 0);
     f.has_orientation = vector_read(&f.row, orientation, 0x00200037, 0) &&
                         vector_read(&f.column, orientation, 0x00200037, 3) && vector_normalise(&f.row) &&
                         vector_normalise(&f.column);

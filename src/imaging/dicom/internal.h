@@ -33,6 +33,8 @@ struct rvl_dicom {
     rvl__dcmtk              *dataset;
     const rvl__dicom_syntax *syntax;
     rvl_dicom_header         header;
+    bool                     is_header_only; /* the data set ends before its pixels */
+    bool                     has_pixels;     /* of a header only: pixels follow it */
 };
 
 /** The syntax of a UID; NULL if it is not known. */
@@ -42,9 +44,16 @@ rvl_status               rvl__dicom_fail(const rvl_dicom *d, rvl_error *err, rvl
     RVL_PRINTF(4, 5);
 
 /** Refuse structures that are deeper nested than 32 or whose elements reach past the end: a parser that trusts them
- * takes the memory or the stack they ask for. `is_implicit` by the transfer syntax. */
+ * takes the memory or the stack they ask for. `is_implicit` by the transfer syntax. `n_before_pixels` (may be NULL):
+ * walk only as far as the pixel data and say how many bytes lie before them; all, if there are none. */
 RVL_MUST_USE rvl_status rvl__dicom_walk(const rvl_dicom *d, rvl_span dataset, bool is_implicit, bool is_big_endian,
-                                        rvl_error *err);
+                                        size_t *n_before_pixels, rvl_error *err);
+/** As rvl_dicom_open, but what stands before the pixels only: header, frames and texts can be asked for. */
+RVL_MUST_USE rvl_status rvl__dicom_open_header(rvl_dicom **out, const char *path, const rvl_limits *limits,
+                                               rvl_error *err);
+/** rvl_dicom_stored of one frame; `out->frames` is 1. UNSUPPORTED for pixels of 1 bit. */
+RVL_MUST_USE rvl_status rvl__dicom_stored_frame(rvl_dicom_pixels *out, const rvl_dicom *d, int64_t i_frame,
+                                                rvl_error *err);
 /** Fill d->header from the data set and check what pixels need. */
 RVL_MUST_USE rvl_status rvl__dicom_header_read(rvl_dicom *d, rvl_error *err);
 
@@ -78,6 +87,9 @@ RVL_MUST_USE rvl_status rvl__dicom_jpeg_ls(void *out, const rvl_dicom *d, const 
                                            rvl_span coded, rvl_error *err);
 RVL_MUST_USE rvl_status rvl__dicom_jpeg_2000(void *out, const rvl_dicom *d, rvl__dicom_frame_spec *spec, rvl_span coded,
                                              rvl_error *err);
+
+/** The item of a functional group: the frame's own, else the shared one, else the data set itself. */
+rvl__dcmtk_item *rvl__dicom_group(const rvl_dicom *d, int64_t i_frame, rvl__dicom_tag group);
 
 /** Pixels to gray values before VOI and before MONOCHROME1 is turned over; `range` gets the least and the most that the
  *  header's bits can give. `padded` (may be NULL) gets 1 per padding pixel. */

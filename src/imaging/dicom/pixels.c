@@ -200,13 +200,23 @@ static void bits_cut(rvl_dicom_pixels *p, const rvl_dicom_header *h)
     }
 }
 
-static rvl_status native_read(rvl_dicom_pixels *p, const rvl_dicom *d, rvl_error *err)
+static bool native_get(rvl_span *out, const rvl_dicom *d, rvl_dicom_type type)
 {
-    rvl__dicom_tag tag = p->type == RVL_DICOM_F32 ? 0x7fe00008 : p->type == RVL_DICOM_F64 ? 0x7fe00009 : 0x7fe00010;
-    rvl_span       in = {0};
+    rvl__dicom_tag tag = type == RVL_DICOM_F32 ? 0x7fe00008 : type == RVL_DICOM_F64 ? 0x7fe00009 : 0x7fe00010;
+    return rvl__dcmtk_native(&out->ptr, &out->n_bytes, d->dataset, tag);
+}
 
-    if (!rvl__dcmtk_native(&in.ptr, &in.n_bytes, d->dataset, tag))
+/* The p->frames frames from `first` on; not the first ones only if a pixel has whole bytes. */
+static rvl_status native_read(rvl_dicom_pixels *p, const rvl_dicom *d, int64_t first, rvl_error *err)
+{
+    rvl_span     in = {0};
+    const size_t n_before = first > 0 ? native_bytes(&d->header, p->item_bytes, (size_t)first) : 0;
+
+    if (!native_get(&in, d, p->type))
         return rvl__dicom_fail(d, err, RVL_ERR_FORMAT, "its pixels cannot be read as uncompressed ones");
+    if (n_before > in.n_bytes)
+        return rvl__dicom_fail(d, err, RVL_ERR_FORMAT, "its pixels end before frame %lld", (long long)first);
+    in = (rvl_span){.ptr = in.ptr + n_before, .n_bytes = in.n_bytes - n_before};
     rvl_status st = native_store(p->values, d, p, in, (size_t)p->frames, err);
     if (st)
         return st;
@@ -302,7 +312,7 @@ static rvl_status packed_read(uint8_t *out, const rvl_dicom *d, const rvl_dicom_
 }
 
 static rvl_status frame_read(rvl_dicom_pixels *p, const rvl_dicom *d, const int64_t *first, int64_t i_frame,
-                             rvl_error *err)
+                             uint8_t *out, rvl_error *err)
 {
     rvl__dicom_frame_spec spec = {.rows = p->rows,
                                   .columns = p->columns,
@@ -310,10 +320,8 @@ static rvl_status frame_read(rvl_dicom_pixels *p, const rvl_dicom *d, const int6
                                   .item_bytes = p->item_bytes,
                                   .is_signed = d->header.is_signed,
                                   .bits_stored = d->header.bits_stored};
-    uint8_t              *out = (uint8_t *)p->values +
-                   (size_t)i_frame * (size_t)(p->rows * p->columns) * (size_t)p->samples * (size_t)p->item_bytes;
-    uint8_t   *joined = NULL;
-    size_t     n_joined = 0;
+    uint8_t              *joined = NULL;
+    size_t                n_joined = 0;
     rvl_status st = rvl__dicom_fragments_join(&joined, &n_joined, d, first[i_frame], first[i_frame + 1], err);
     rvl_span   coded = {.ptr = joined, .n_bytes = n_joined};
 
@@ -346,40 +354,74 @@ static rvl_status frame_read(rvl_dicom_pixels *p, const rvl_dicom *d, const int6
 
 static rvl_status frames_read(rvl_dicom_pixels *p, const rvl_dicom *d, rvl_error *err)
 {
-    int64_t   *first = NULL;
-    rvl_status st = rvl__dicom_frames_find(&first, d, err);
+    const size_t n_bytes = (size_t)(p->rows * p->columns) * (size_t)p->samples * (size_t)p->item_bytes;
+    int64_t     *first = NULL;
+    rvl_status   st = rvl__dicom_frames_find(&first, d, err);
 
     for (int64_t f = 0; !st && f < p->frames; f++)
-        st = frame_read(p, d, first, f, err);
+        st = frame_read(p, d, first, f, (uint8_t *)p->values + (size_t)f * n_bytes, err);
     rvl_free(first);
     return st;
 }
 
-rvl_status rvl_dicom_stored(rvl_dicom_pixels *out, const rvl_dicom *d, rvl_error *err)
+/* A block of pixels for all frames, or for one; sizes checked. */
+static rvl_status pixels_init(rvl_dicom_pixels *p, const rvl_dicom *d, int64_t n_frames, rvl_error *err)
 {
     const rvl_dicom_header *h = &d->header;
-    rvl_dicom_pixels        p = {.samples = h->samples, .frames = h->frames, .rows = h->rows, .columns = h->columns};
 
-    *out = (rvl_dicom_pixels){0};
+    *p = (rvl_dicom_pixels){.samples = h->samples, .frames = n_frames, .rows = h->rows, .columns = h->columns};
+    if (d->is_header_only)
+        return rvl__dicom_fail(d, err, RVL_ERR_STATE, "only its header was read");
     rvl_status st = size_check(d, err);
     if (!st)
-        st = type_find(&p.type, d, err);
+        st = type_find(&p->type, d, err);
     if (st)
         return st;
-    p.item_bytes = types[p.type].n_bytes;
-    bool is_native = d->syntax->codec == RVL__CODEC_NATIVE;
-    if (is_native) { /* a header that promises more than the file holds takes no memory */
-        rvl__dicom_tag tag = p.type == RVL_DICOM_F32 ? 0x7fe00008 : p.type == RVL_DICOM_F64 ? 0x7fe00009 : 0x7fe00010;
-        const uint8_t *bytes;
-        size_t         n = 0;
-        if (rvl__dcmtk_native(&bytes, &n, d->dataset, tag) && n < native_bytes(h, p.item_bytes, (size_t)p.frames))
-            return rvl__dicom_fail(d, err, RVL_ERR_FORMAT, "its pixels have %zu bytes, %zu are needed", n,
-                                   native_bytes(h, p.item_bytes, (size_t)p.frames));
+    p->item_bytes = types[p->type].n_bytes;
+    if (d->syntax->codec == RVL__CODEC_NATIVE) { /* a header that promises more than the file holds takes no memory */
+        rvl_span in = {0};
+        if (native_get(&in, d, p->type) && in.n_bytes < native_bytes(h, p->item_bytes, (size_t)h->frames))
+            return rvl__dicom_fail(d, err, RVL_ERR_FORMAT, "its pixels have %zu bytes, %zu are needed", in.n_bytes,
+                                   native_bytes(h, p->item_bytes, (size_t)h->frames));
     }
-    p.values = rvl_alloc_array((size_t)(p.frames * p.rows * p.columns) * (size_t)p.samples, (size_t)p.item_bytes);
-    if (!p.values)
-        return rvl__dicom_fail(d, err, RVL_ERR_NOMEM, "out of memory for its pixels");
-    st = is_native ? native_read(&p, d, err) : frames_read(&p, d, err);
+    p->values = rvl_alloc_array((size_t)(n_frames * p->rows * p->columns) * (size_t)p->samples, (size_t)p->item_bytes);
+    return p->values ? RVL_OK : rvl__dicom_fail(d, err, RVL_ERR_NOMEM, "out of memory for its pixels");
+}
+
+rvl_status rvl_dicom_stored(rvl_dicom_pixels *out, const rvl_dicom *d, rvl_error *err)
+{
+    rvl_dicom_pixels p;
+    rvl_status       st = pixels_init(&p, d, d->header.frames, err);
+
+    *out = (rvl_dicom_pixels){0};
+    if (!st)
+        st = d->syntax->codec == RVL__CODEC_NATIVE ? native_read(&p, d, 0, err) : frames_read(&p, d, err);
+    if (st)
+        rvl_dicom_pixels_fini(&p);
+    else
+        *out = p;
+    return st;
+}
+
+rvl_status rvl__dicom_stored_frame(rvl_dicom_pixels *out, const rvl_dicom *d, int64_t i_frame, rvl_error *err)
+{
+    rvl_dicom_pixels p;
+    int64_t         *first = NULL;
+
+    *out = (rvl_dicom_pixels){0};
+    if (i_frame < 0 || i_frame >= d->header.frames)
+        return rvl__dicom_fail(d, err, RVL_ERR_USAGE, "it has no frame %lld", (long long)i_frame);
+    if (d->header.bits_allocated == 1 && d->header.frames > 1)
+        return rvl__dicom_fail(d, err, RVL_ERR_UNSUPPORTED, "frames of 1-bit pixels are masks, not slices");
+    rvl_status st = pixels_init(&p, d, 1, err);
+    if (!st && d->syntax->codec == RVL__CODEC_NATIVE) {
+        st = native_read(&p, d, i_frame, err);
+    } else if (!st) {
+        st = rvl__dicom_frames_find(&first, d, err);
+        if (!st)
+            st = frame_read(&p, d, first, i_frame, p.values, err);
+        rvl_free(first);
+    }
     if (st)
         rvl_dicom_pixels_fini(&p);
     else

@@ -171,6 +171,7 @@ static rvl_status dataset_parse(rvl_dicom *d, rvl_span dataset, const char *uid,
 {
     char       why[RVL__DCMTK_WHY_BYTES] = "";
     bool       is_implicit = strcmp(uid, syntaxes[0].uid) == 0;
+    size_t     n_header = dataset.n_bytes;
     rvl_status st = RVL_OK;
 
     if (dataset.n_bytes == 0)
@@ -182,9 +183,10 @@ static rvl_status dataset_parse(rvl_dicom *d, rvl_span dataset, const char *uid,
     d->syntax = rvl__dicom_syntax_find(uid);
     if (!d->syntax)
         return rvl__dicom_fail(d, err, RVL_ERR_UNSUPPORTED, "transfer syntax %.64s is not one that rvl reads", uid);
-    st = rvl__dicom_walk(d, dataset, is_implicit, d->syntax->is_big_endian, err);
+    st = rvl__dicom_walk(d, dataset, is_implicit, d->syntax->is_big_endian, d->is_header_only ? &n_header : NULL, err);
+    d->has_pixels = n_header < dataset.n_bytes;
     if (!st)
-        st = rvl__dcmtk_parse(&d->dataset, dataset.ptr, dataset.n_bytes, d->syntax->parse_as, why);
+        st = rvl__dcmtk_parse(&d->dataset, dataset.ptr, n_header, d->syntax->parse_as, why);
     if (st && !d->dataset && why[0])
         return rvl__dicom_fail(d, err, st, "DCMTK says '%s'", why);
     if (st == RVL_ERR_DEVICE)
@@ -224,8 +226,8 @@ static rvl_status file_parse(rvl_dicom *d, rvl_span file, rvl_error *err)
     return st;
 }
 
-rvl_status rvl_dicom_parse(rvl_dicom **out, const void *bytes, size_t n_bytes, const char *name,
-                           const rvl_limits *limits, rvl_error *err)
+static rvl_status parse(rvl_dicom **out, rvl_span file, const char *name, bool is_header_only, const rvl_limits *limits,
+                        rvl_error *err)
 {
     rvl_dicom *d = rvl_alloc_array(1, sizeof *d);
     rvl_status st = RVL_ERR_NOMEM;
@@ -236,11 +238,31 @@ rvl_status rvl_dicom_parse(rvl_dicom **out, const void *bytes, size_t n_bytes, c
         return rvl_fail(err, RVL_ERR_NOMEM, "cannot read DICOM '%s': out of memory", name);
     }
     d->limits = rvl__limits_fill(limits);
-    st = file_parse(d, (rvl_span){.ptr = bytes, .n_bytes = n_bytes}, err);
+    d->is_header_only = is_header_only;
+    st = file_parse(d, file, err);
     if (st)
         rvl_dicom_close(d);
     else
         *out = d;
+    return st;
+}
+
+rvl_status rvl_dicom_parse(rvl_dicom **out, const void *bytes, size_t n_bytes, const char *name,
+                           const rvl_limits *limits, rvl_error *err)
+{
+    return parse(out, (rvl_span){.ptr = bytes, .n_bytes = n_bytes}, name, false, limits, err);
+}
+
+rvl_status rvl__dicom_open_header(rvl_dicom **out, const char *path, const rvl_limits *limits, rvl_error *err)
+{
+    rvl_file_map map = {0}; /* only the pages before the pixels are read */
+    rvl_status   st = rvl_file_map_open(&map, path, err);
+
+    *out = NULL;
+    if (st)
+        return st;
+    st = parse(out, (rvl_span){.ptr = map.ptr, .n_bytes = map.n_bytes}, path, true, limits, err);
+    rvl_file_map_close(&map);
     return st;
 }
 

@@ -23,7 +23,7 @@ typedef struct {
 typedef struct {
     const rvl_dicom *d;
     rvl_span         data;
-    bool             is_big_endian;
+    bool             is_big_endian, stops_at_pixels;
     size_t           at;
     int              depth;
     level            levels[MAX_DEPTH + 1];
@@ -115,13 +115,22 @@ static bool begins_with_item(const walk *w, size_t at, uint32_t n_bytes)
     return n_bytes >= 8 && w->data.n_bytes - at >= 8 && read16(w, at) == 0xfffe && read16(w, at + 2) == 0xe000;
 }
 
-static rvl_status step_element(walk *w, const level *in, const head *h, rvl_error *err)
+static bool is_pixels(const head *h)
+{
+    return h->group == 0x7fe0 && (h->element == 0x0008 || h->element == 0x0009 || h->element == 0x0010);
+}
+
+static rvl_status step_element(walk *w, const level *in, const head *h, bool *is_done, rvl_error *err)
 {
     bool is_un = strcmp(h->vr, "UN") == 0;
     bool is_sequence = strcmp(h->vr, "SQ") == 0;
 
     if (h->n_bytes != UNDEFINED && h->n_bytes > w->data.n_bytes - w->at - h->n_head)
         return past_end(w, h, err);
+    if (w->stops_at_pixels && w->depth == 0 && is_pixels(h)) {
+        *is_done = true;
+        return RVL_OK;
+    }
     if (in->is_implicit) /* the dictionary knows which are sequences; those that look like one are walked as one */
         is_sequence = begins_with_item(w, w->at + h->n_head, h->n_bytes) && h->group != 0x7fe0;
     w->at += h->n_head;
@@ -152,7 +161,7 @@ static rvl_status step(walk *w, bool *is_done, rvl_error *err)
         return RVL_OK;
     }
     if (in.kind == LEVEL_ELEMENTS)
-        return step_element(w, &in, &h, err);
+        return step_element(w, &in, &h, is_done, err);
     if (h.group != 0xfffe || h.element != 0xe000)
         return rvl__dicom_fail(w->d, err, RVL_ERR_FORMAT,
                                "(%04x,%04x) stands at byte %zu of the data set, where an item should begin", h.group,
@@ -168,14 +177,17 @@ static rvl_status step(walk *w, bool *is_done, rvl_error *err)
     return RVL_OK;
 }
 
-rvl_status rvl__dicom_walk(const rvl_dicom *d, rvl_span dataset, bool is_implicit, bool is_big_endian, rvl_error *err)
+rvl_status rvl__dicom_walk(const rvl_dicom *d, rvl_span dataset, bool is_implicit, bool is_big_endian,
+                           size_t *n_before_pixels, rvl_error *err)
 {
-    walk       w = {.d = d, .data = dataset, .is_big_endian = is_big_endian};
+    walk       w = {.d = d, .data = dataset, .is_big_endian = is_big_endian, .stops_at_pixels = n_before_pixels};
     bool       is_done = false;
     rvl_status st = RVL_OK;
 
     w.levels[0] = (level){.kind = LEVEL_ELEMENTS, .is_implicit = is_implicit, .end = SIZE_MAX};
     while (!st && !is_done)
         st = step(&w, &is_done, err);
+    if (n_before_pixels)
+        *n_before_pixels = w.at < dataset.n_bytes ? w.at : dataset.n_bytes;
     return st;
 }
