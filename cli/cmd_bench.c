@@ -307,7 +307,7 @@ static int check_options(rvl_cli *cli, const rvl_bench_opts *o)
                      (const char *const[]){"train-split", "train-labels", "metadata", NULL}) ||
         cli_excludes(cli, o->cohort != NULL, "a cohort",
                      (const char *const[]){"labels", "val-predictions", "val-labels", "text-embeddings", "pairs",
-                                           "similarity", "map", "train-labels", NULL}))
+                                           "similarity", "train-labels", NULL}))
         return cli->exit_code;
     if (o->n_bootstrap < 0)
         return cli_usage(cli, "--bootstrap is not negative");
@@ -333,6 +333,7 @@ int cmd_bench(int argc, char **argv, rvl_cli *cli)
          OPT_STR("uncertain", 0, &o.uncertain, "POLICY", "ignore, present or absent [ignore]"),
          OPT_STR("missing", 0, &o.missing, "POLICY", "findings not mentioned: ignore or absent [absent]"),
          OPT_STR("group", 0, &o.group, "HOW", "volumes of one scan count once: scan (mean), scan-first [each]"),
+         OPT_STR("map", 0, &o.map, "NAME", "CT-RATE's classes as rad-chestct-16 or rad-chestct-15 [as they are]"),
          OPT_GROUP("elsewhere"),
          OPT_STR("predictions", 0, &o.predictions, "CSV", "scores made elsewhere: id, then a column per finding"),
          OPT_STR("labels", 0, &o.labels, "CSV", "their truth: id, optional patient, the same columns"),
@@ -343,7 +344,6 @@ int cmd_bench(int argc, char **argv, rvl_cli *cli)
          OPT_STR("text-embeddings", 0, &o.text_embeddings, "FILE", "the same; --labels alone measures images by images"),
          OPT_STR("pairs", 0, &o.pairs, "CSV", "image_row, text_row, optional id, patient, text [row by row]"),
          OPT_STR("similarity", 0, &o.similarity, "KIND", "cosine or dot [cosine]"),
-         OPT_STR("map", 0, &o.map, "NAME", "CT-RATE's classes as rad-chestct-16 or rad-chestct-15 [as they are]"),
          OPT_GROUP("output"),
          OPT_INT("bootstrap", 0, &o.n_bootstrap, "draws for the intervals [1000]"),
          OPT_STR("html", 0, &o.html, "FILE", "write one page with tables and plots"),

@@ -13,6 +13,7 @@
 #include "verbs/bench_audit.h"
 #include "verbs/bench_baselines.h"
 #include "verbs/bench_group.h"
+#include "verbs/bench_map.h"
 #include "verbs/bench_parts.h"
 #include "verbs/label_policy.h"
 #include "verbs/metadata_rows.h"
@@ -32,13 +33,14 @@ rvl_bench_opts rvl_bench_opts_default(void)
 }
 
 typedef struct {
-    const rvl_bench_opts *opts;
-    rvl_use               use;
-    rvl_cohort           *cohort;
-    rvl_split_part        test, val;
-    bool                  has_val;
-    rvl_uncertain_policy  uncertain;
-    rvl_missing_policy    missing;
+    const rvl_bench_opts    *opts;
+    rvl_use                  use;
+    rvl_cohort              *cohort;
+    rvl_split_part           test, val;
+    bool                     has_val;
+    const rvl_class_mapping *mapping; /* NULL: the schema's findings */
+    rvl_uncertain_policy     uncertain;
+    rvl_missing_policy       missing;
 } bench;
 
 static rvl_status no_memory(rvl_error *err)
@@ -156,33 +158,73 @@ static rvl_status add_baselines(json_t *part, bench *b, const rvl_bench_findings
     return st;
 }
 
+/* Names and label columns of what is measured: the schema's findings, or the classes of a mapping. Returns how many. */
+static rvl_status choose_classes(int *k, rvl_class_sources *sources, bench *b, const rvl_schema *schema,
+                                 const char **names, bool *withheld, int *column, rvl_error *err)
+{
+    const rvl_schema *labels = rvl_cohort_schema(b->cohort);
+    rvl_status        st = RVL_OK;
+
+    *k = rvl_schema_count(schema);
+    mark_withheld(withheld, &b->use, schema);
+    if (b->mapping) {
+        st = rvl__class_sources(sources, schema, labels, b->mapping, err);
+        if (st)
+            return st;
+        bool mapped[RVL_MAX_SET_CLASSES] = {false};
+        for (int j = 0; j < sources->k; j++) {
+            names[j] = b->mapping->rules[j].name;
+            column[j] = sources->label[j];
+            for (int s = 0; s < 2; s++)
+                mapped[j] = mapped[j] || (sources->source[j][s] >= 0 && withheld[sources->source[j][s]]);
+        }
+        memcpy(withheld, mapped, (size_t)sources->k * sizeof *withheld);
+        *k = sources->k;
+    } else {
+        for (int j = 0; j < *k; j++) {
+            names[j] = rvl_schema_at(schema, j)->name;
+            column[j] = rvl_schema_index(labels, names[j]);
+        }
+    }
+    return check_labelled(b, names, column, *k, err);
+}
+
+/* Scores by the schema, then labels of the measured classes, then a row per scan where that is asked for. */
+static rvl_status measure_part(rvl_grouped_part *out, bench *b, rvl_split_part *p, const rvl_schema *schema,
+                               bool zeroshot, const rvl_class_sources *sources, int k, const int *column,
+                               rvl_error *err)
+{
+    const int  n_scored = rvl_schema_count(schema);
+    int       *none = rvl_alloc_array((size_t)n_scored + 1, sizeof *none); /* the scored findings' own labels */
+    rvl_status st = none ? RVL_OK : no_memory(err);
+
+    for (int j = 0; !st && j < n_scored; j++)
+        none[j] = -1;
+    if (!st) /* makes room for what is scored, which is no less than what is measured */
+        st = rvl__part_labels(p, none, n_scored, b->uncertain, b->missing, err);
+    if (!st)
+        st = scores_of(b, p, schema, zeroshot, err);
+    if (!st && b->mapping)
+        rvl__map_scores(p->score, p->list.n_cases, n_scored, sources);
+    if (!st)
+        st = rvl__part_labels(p, column, k, b->uncertain, b->missing, err);
+    rvl_free(none);
+    return st ? st : rvl__group_part(out, p, k, b->opts->group, err);
+}
+
 static rvl_status measure_findings(json_t **out, bench *b, const rvl_schema *schema, bool zeroshot, const char **names,
                                    bool *withheld, int *column, rvl_error *err)
 {
-    const rvl_schema *labels = rvl_cohort_schema(b->cohort);
-    const int         k = rvl_schema_count(schema);
+    rvl_class_sources sources;
+    int               k = 0;
     rvl_grouped_part  test = {0};
     rvl_grouped_part  val = {0};
-    rvl_status        st = RVL_OK;
+    rvl_status        st = choose_classes(&k, &sources, b, schema, names, withheld, column, err);
 
-    for (int j = 0; j < k; j++) {
-        names[j] = rvl_schema_at(schema, j)->name;
-        column[j] = rvl_schema_index(labels, names[j]);
-    }
-    mark_withheld(withheld, &b->use, schema);
-    st = check_labelled(b, names, column, k, err);
     if (!st)
-        st = rvl__part_labels(&b->test, column, k, b->uncertain, b->missing, err);
-    if (!st)
-        st = scores_of(b, &b->test, schema, zeroshot, err);
+        st = measure_part(&test, b, &b->test, schema, zeroshot, &sources, k, column, err);
     if (!st && b->has_val)
-        st = rvl__part_labels(&b->val, column, k, b->uncertain, b->missing, err);
-    if (!st && b->has_val)
-        st = scores_of(b, &b->val, schema, zeroshot, err);
-    if (!st)
-        st = rvl__group_part(&test, &b->test, k, b->opts->group, err);
-    if (!st && b->has_val)
-        st = rvl__group_part(&val, &b->val, k, b->opts->group, err);
+        st = measure_part(&val, b, &b->val, schema, zeroshot, &sources, k, column, err);
     rvl_bench_findings f = {.n = test.n,
                             .k = k,
                             .names = names,
@@ -196,7 +238,8 @@ static rvl_status measure_findings(json_t **out, bench *b, const rvl_schema *sch
                             .val_score = val.score,
                             .val_valid = val.valid,
                             .val_truth = val.truth,
-                            .is_probability = true};
+                            .is_probability = true,
+                            .class_set = b->mapping ? b->mapping->name : NULL};
     if (!st)
         st = rvl__bench_findings(out, &f, b->opts->n_bootstrap, (uint64_t)b->opts->seed, err);
     if (!st)
@@ -350,6 +393,8 @@ static rvl_status open_parts(bench *b, rvl_error *err)
     rvl_status            st = rvl__scan_groups_check(o->group, err);
 
     if (!st)
+        st = rvl__mapping_parse(&b->mapping, o->map, err);
+    if (!st)
         st = rvl__uncertain_parse(&b->uncertain, o->uncertain, err);
     if (!st)
         st = rvl__missing_parse(&b->missing, o->missing, err);
@@ -417,6 +462,8 @@ static rvl_status bench_cohort(json_t *root, const rvl_bench_opts *o, rvl_error 
         rvl_json_set(root, "missing", json_string(o->missing));
         if (o->group)
             rvl_json_set(root, "group", json_string(o->group));
+        if (o->map)
+            rvl_json_set(root, "map", json_string(o->map));
     }
     if (!st)
         st = rvl__audit_cohort(root, b.cohort, o->split, (const char *const[]){o->train_split, o->val_split}, 2, err);

@@ -30,6 +30,14 @@ rvl_status rvl__missing_parse(rvl_missing_policy *out, const char *text, rvl_err
     return RVL_OK;
 }
 
+rvl_status rvl__mapping_parse(const rvl_class_mapping **out, const char *name, rvl_error *err)
+{
+    *out = name ? rvl_class_mapping_find(name) : NULL;
+    if (name && !*out)
+        return rvl_fail(err, RVL_ERR_USAGE, "--map is rad-chestct-16 or rad-chestct-15, not '%s'", name);
+    return RVL_OK;
+}
+
 rvl_status rvl__findings_mask(bool **out, const rvl_schema *schema, const char *names, rvl_error *err)
 {
     *out = NULL;

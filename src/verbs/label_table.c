@@ -13,18 +13,12 @@ rvl_status rvl__table_policy(rvl_table_policy *out, const rvl_bench_opts *o, rvl
 {
     rvl_status st = rvl__uncertain_parse(&out->uncertain, o->uncertain, err);
 
-    out->mapping = NULL;
     out->group = o->group;
     if (!st)
         st = rvl__missing_parse(&out->missing, o->missing, err);
     if (!st)
         st = rvl__scan_groups_check(o->group, err);
-    if (!st && o->map) {
-        out->mapping = rvl_class_mapping_find(o->map);
-        if (!out->mapping)
-            st = rvl_fail(err, RVL_ERR_USAGE, "--map is rad-chestct-16 or rad-chestct-15, not '%s'", o->map);
-    }
-    return st;
+    return st ? st : rvl__mapping_parse(&out->mapping, o->map, err);
 }
 
 /* "calcification*lung" is a place of "calcification". */

@@ -52,4 +52,17 @@ want 0 "and with a table by file names" '"spacing"' "$rvl" bench --suite zerosho
 is "which knows every case" "$(grep -c 'no row for' err)" 0
 want 4 "other names" 'cases row 1: the name is not split_patient_scan_recon' "$rvl" "${bench[@]}" cohort --group scan
 want 2 "other groups" 'scan or scan-first' "$rvl" "${bench[@]}" cohort --group study
+
+# labels named as RAD-ChestCT's, scores of CT-RATE's prompts
+{ echo "name: rad"; echo "findings:"; for f in calcification nodule consolidation; do echo "  - {name: $f, positive: [a], negative: [b]}"; done; } > rad.yaml
+sed -e '/^labels:/,/^  device/d' -e 's/^schema: .*/schema: ..\/rad.yaml/' raw/map.yaml > raw/rad_map.yaml
+printf 'labels: {calcification: device, nodule: nodule, consolidation: consolidation}\n' >> raw/rad_map.yaml
+want 0 "a cohort with other names" '' "$rvl" ingest raw --map raw/rad_map.yaml -o radc --height 32 --width 32
+zero=(bench --suite zeroshot --split all --bootstrap 0 -m runs/clip --prompts ct-rate-18)
+want 0 "is measured by the classes of 15" '^rad-chestct-15 +15 +0\.' "$rvl" "${zero[@]}" radc --map rad-chestct-15
+has "of which four have labels" '^Coronary artery wall calcifica[a-z]* +0\.' out
+want 0 "and of 16" '^Calcification +0\.' "$rvl" "${zero[@]}" radc --map rad-chestct-16
+want 3 "which other prompts lack" "no finding 'Medical material', which rad-chestct-16 needs" "$rvl" bench --suite zeroshot --split all \
+    -m runs/clip radc --map rad-chestct-16
+want 2 "maps have names" 'rad-chestct-16 or rad-chestct-15' "$rvl" "${zero[@]}" radc --map rad
 finish
