@@ -3,64 +3,52 @@
  * @file measure/similarity.c
  * Blocks of queries against a packed gallery.
  *
- * The gallery is packed in panels of LANES items, component by component, so that a vector holds one component of LANES
+ * The gallery is packed in panels of LANES items, component by component, so that vectors hold one component of LANES
  * items; a tile is ROWS queries by one panel. The tile is compiled for the instruction sets of x86-64 and one is chosen
  * at run time.
  */
 #include "measure/similarity.h"
 #include "base/alloc.h"
 #include "measure/rows.h"
+#include <stdlib.h>
+#include <string.h>
 
 enum { LANES = 8, ROWS = 6, BLOCK = 4 * ROWS };
-
-/* Aligned as its elements: sanitizers' stacks keep no more. */
-typedef double lanes __attribute__((vector_size(LANES * sizeof(double)), aligned(sizeof(double))));
-typedef float  packed __attribute__((vector_size(LANES * sizeof(float)), aligned(sizeof(float)), may_alias));
 
 /* out[r * m + lane] of ROWS queries (e, ROWS) and one panel (e, LANES). */
 typedef void (*tile_fn)(double *out, int64_t m, const double *query, const float *panel, int64_t e);
 
-static inline __attribute__((always_inline)) void tile_body(double *out, int64_t m, const double *query,
-                                                            const float *panel, int64_t e)
-{
-    lanes sum[ROWS] = {{0}};
-
-    for (int64_t d = 0; d < e; d++) {
-        const lanes item = __builtin_convertvector(*(const packed *)(panel + d * LANES), lanes);
-        for (int r = 0; r < ROWS; r++)
-            sum[r] += item * query[d * ROWS + r];
-    }
-    for (int r = 0; r < ROWS; r++)
-        for (int lane = 0; lane < LANES; lane++)
-            out[r * m + lane] = sum[r][lane];
-}
-
-static void tile_plain(double *out, int64_t m, const double *query, const float *panel, int64_t e)
-{
-    tile_body(out, m, query, panel, e);
-}
+#define TILE tile_plain
+#define TILE_TARGET
+#define TILE_WIDTH 2
+#define TILE_ROWS 3
+#include "measure/similarity_tile.inc"
 
 #if defined(__x86_64__)
-__attribute__((target("avx2"))) static void tile_avx2(double *out, int64_t m, const double *query, const float *panel,
-                                                      int64_t e)
-{
-    tile_body(out, m, query, panel, e);
-}
+#define TILE tile_avx2
+#define TILE_TARGET __attribute__((target("avx2")))
+#define TILE_WIDTH 4
+#define TILE_ROWS 6
+#include "measure/similarity_tile.inc"
 
-__attribute__((target("avx512f"))) static void tile_avx512(double *out, int64_t m, const double *query,
-                                                           const float *panel, int64_t e)
-{
-    tile_body(out, m, query, panel, e);
-}
+#define TILE tile_avx512
+#define TILE_TARGET __attribute__((target("avx512f")))
+#define TILE_WIDTH 8
+#define TILE_ROWS 6
+#include "measure/similarity_tile.inc"
 #endif
 
+/* The best tile that the processor has, or the one that RVL_CPU_ISA asks for; all give the same bits. */
 static tile_fn choose_tile(void)
 {
 #if defined(__x86_64__)
+    const char *want = getenv("RVL_CPU_ISA");
+    const bool  is_any = !want || (strcmp(want, "scalar") != 0 && strcmp(want, "avx2") != 0);
+
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f"))
+    if (__builtin_cpu_supports("avx512f") && is_any)
         return tile_avx512;
-    if (__builtin_cpu_supports("avx2"))
+    if (__builtin_cpu_supports("avx2") && (is_any || strcmp(want, "avx2") == 0))
         return tile_avx2;
 #endif
     return tile_plain;

@@ -28,8 +28,9 @@ static void keep(void *self, int64_t i, const double *similarity, void *scratch)
 
 static void similarities__equal_a_plain_loop_bit_by_bit(void **state)
 {
-    static float     q[MAX_N * MAX_E], g[MAX_M * MAX_E];
-    static seen      c;
+    static const char *const isas[] = {"scalar", "avx2", "avx512"}; /* those that the processor has */
+    static float             q[MAX_N * MAX_E], g[MAX_M * MAX_E];
+    static seen              c;
     static const int shapes[][3] = {{1, 1, 1}, {7, 8, 3}, {61, 43, 70}, {24, 16, 5}, {25, 9, 64}, {0, 3, 4}, {3, 0, 4}};
     rvl_rng          r = rvl_rng_make(8, 1);
 
@@ -39,7 +40,9 @@ static void similarities__equal_a_plain_loop_bit_by_bit(void **state)
     for (int i = 0; i < MAX_M * MAX_E; i++)
         g[i] = (float)rvl_rng_normal(&r);
     for (size_t k = 0; k < RVL_ARRAY_LEN(shapes); k++) {
-        for (int cosine = 0; cosine < 2; cosine++) {
+        for (int round = 0; round < 6; round++) {
+            const int cosine = round % 2;
+            assert_int_equal(setenv("RVL_CPU_ISA", isas[round / 2], 1), 0);
             const rvl_similarity s = {q, g, shapes[k][0], shapes[k][1], shapes[k][2], cosine == 1};
             memset(&c, 0, sizeof c);
             c.s = &s;
