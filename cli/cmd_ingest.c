@@ -4,6 +4,7 @@
  * rvl ingest: images and reports into a cohort.
  */
 #include "base/json.h"
+#include "base/str.h"
 #include "cli/cmd.h"
 #include "cohort/cohort.h"
 #include <stdio.h>
@@ -77,12 +78,47 @@ static bool parse_ratio(double out[3], const char *text)
     return true;
 }
 
+static bool parse_shard(rvl_ingest_opts *o, const char *text)
+{
+    const char *slash = strchr(text, '/');
+    char        part[8] = "";
+    int64_t     i = 0, n = 0;
+
+    if (!slash || slash == text || (size_t)(slash - text) >= sizeof part)
+        return false;
+    memcpy(part, text, (size_t)(slash - text));
+    if (!rvl_parse_i64(part, &i) || !rvl_parse_i64(slash + 1, &n) || i < 1 || i > n || n > 10000)
+        return false;
+    o->shard = (int)i;
+    o->n_shards = (int)n;
+    return true;
+}
+
+/* The result, what was written (`o` NULL: nothing was), the exit code. */
+static int end_result(rvl_cli *cli, const rvl_ingest_result *r, const rvl_ingest_opts *o)
+{
+    int code = print_result(cli, r);
+
+    if (code)
+        return code;
+    if (o && o->n_shards > 0)
+        cli_done(cli,
+                 "wrote shard %d/%d of %s: %lld images, %lld failed; next: the others, then the same without --shard",
+                 o->shard, o->n_shards, o->out_path, (long long)r->n_images, (long long)r->n_failed);
+    else if (o)
+        cli_done(cli, "%s %s: %lld images, %lld failed%s; next: rvl pretrain %s", o->dry_run ? "would write" : "wrote",
+                 o->out_path, (long long)r->n_images, (long long)r->n_failed,
+                 r->n_failed ? " (see failures.jsonl)" : "", o->out_path);
+    return r->n_failed > 0 ? 5 : 0;
+}
+
 int cmd_ingest(int argc, char **argv, rvl_cli *cli)
 {
     rvl_ingest_opts   o = {0};
     rvl_ingest_result r = {0};
     rvl_error         err = {0};
     const char       *ratio = NULL;
+    const char       *shard = NULL;
     int64_t           folds = 0;
     bool              check = false;
     const cli_opt     opts[] = {
@@ -96,6 +132,7 @@ int cmd_ingest(int argc, char **argv, rvl_cli *cli)
             OPT_INT("width", 0, &o.width, "columns of the model's grid [the map's, else 64]"),
             OPT_STR("split-ratio", 0, &ratio, "A/B/C", "train/val/test by patient [the map's split column, else 80/10/10]"),
             OPT_INT("folds", 0, &folds, "make N folds by patient instead of splits [none]"),
+            OPT_STR("shard", 0, &shard, "I/N", "only prepare part I of N; without it, parts are put together [all]"),
             OPT_FLAG("check", 0, &check, "verify packs, references, duplicates and leakage"),
             OPT_END,
     };
@@ -107,11 +144,14 @@ int cmd_ingest(int argc, char **argv, rvl_cli *cli)
     if (cli_excludes(cli, check_cohort, "--check of a cohort (without -o)",
                      (const char *const[]){"map", "preset", "depth", "height", "width", "split-ratio", "folds", "seed",
                                            "limit", "force", "dry-run", NULL}) ||
-        cli_excludes(cli, cli->dry_run, "--dry-run", (const char *const[]){"check", NULL}) ||
+        cli_excludes(cli, cli->dry_run, "--dry-run", (const char *const[]){"check", "shard", NULL}) ||
+        cli_excludes(cli, check, "--check", (const char *const[]){"shard", NULL}) ||
         cli_excludes(cli, folds != 0, "--folds", (const char *const[]){"split-ratio", NULL}))
         return cli->exit_code;
     if (ratio && !parse_ratio(o.split_ratio, ratio))
         return cli_usage(cli, "--split-ratio wants three whole numbers like 80/10/10, not '%s'", ratio);
+    if (shard && !parse_shard(&o, shard))
+        return cli_usage(cli, "--shard wants part and number of parts like 3/8, not '%s'", shard);
     if (!cli->output && !check_cohort)
         return cli_usage(cli, "no folder was given for the cohort\nhint: -o COHORT");
     o.out_path = cli->output;
@@ -131,12 +171,5 @@ int cmd_ingest(int argc, char **argv, rvl_cli *cli)
     }
     if (st)
         return cli_fail(cli, &err);
-    int code = print_result(cli, &r);
-    if (code)
-        return code;
-    if (!check_cohort)
-        cli_done(cli, "%s %s: %lld images, %lld failed%s; next: rvl pretrain %s", o.dry_run ? "would write" : "wrote",
-                 o.out_path, (long long)r.n_images, (long long)r.n_failed, r.n_failed ? " (see failures.jsonl)" : "",
-                 o.out_path);
-    return r.n_failed > 0 ? 5 : 0;
+    return end_result(cli, &r, check_cohort ? NULL : &o);
 }

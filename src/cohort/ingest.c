@@ -26,7 +26,30 @@ typedef struct {
     rvl__catalogue   db;
     rvl__pack_writer pack;
     rvl__writer      writer;
+    rvl__shards     *shards;
+    int64_t          first_row, end_row; /* of the table; all rows but of a shard */
 } ingest;
+
+/** A shard writes below the cohort, which must not have been begun. */
+static rvl_status shard_paths(ingest *g, rvl_error *err)
+{
+    char      *cohort = g->out_path;
+    char      *db = rvl_path_join(cohort, "cohort.db");
+    rvl_status st = RVL_OK;
+
+    g->out_path = rvl__shard_path(cohort, g->opts.shard, g->opts.n_shards);
+    g->db_path = g->out_path ? rvl_path_join(g->out_path, "cohort.db") : NULL;
+    if (!db || !g->db_path)
+        st = rvl_fail(err, RVL_ERR_NOMEM, "cannot ingest: out of memory");
+    else if (rvl_path_exists(db))
+        st = rvl_fail(err, RVL_ERR_STATE,
+                      "cannot write a shard of '%s': its ingest has begun\nhint: shards come first, the ingest without "
+                      "--shard takes them",
+                      cohort);
+    rvl_free(db);
+    rvl_free(cohort);
+    return st;
+}
 
 static rvl_status ingest_paths(ingest *g, rvl_error *err)
 {
@@ -37,6 +60,8 @@ static rvl_status ingest_paths(ingest *g, rvl_error *err)
     if (n == 0)
         return rvl_fail(err, RVL_ERR_USAGE, "ingest needs a folder to write to");
     g->out_path = rvl_strndup(g->opts.out_path, n);
+    if (g->out_path && g->opts.n_shards > 0)
+        return shard_paths(g, err);
     g->db_path = g->out_path ? rvl_path_join(g->out_path, "cohort.db") : NULL;
     return g->db_path ? RVL_OK : rvl_fail(err, RVL_ERR_NOMEM, "cannot ingest: out of memory");
 }
@@ -147,13 +172,15 @@ static void ingest_warn(const ingest *g)
 /** Only what an ingest makes may be in the folder that --force removes. */
 static rvl_status out_is_ours(const ingest *g, bool *is_empty, rvl_error *err)
 {
-    static const char *const known[] = {"cohort.db",         "cohort.db-wal", "cohort.db-shm",
-                                        "cohort.db-journal", "packs",         "failures.jsonl"};
+    static const char *const known[] = {"cohort.db", "cohort.db-wal",  "cohort.db-shm", "cohort.db-journal",
+                                        "packs",     "failures.jsonl", "shards"};
     rvl_dir_names            list = {0};
     rvl_status               st = rvl_dir_list(&list, g->out_path, err);
 
-    *is_empty = !st && list.n_names == 0;
+    *is_empty = !st; /* but for shards, which are taken */
     for (size_t i = 0; !st && i < list.n_names; i++) {
+        const bool is_shards = rvl_str_equal(list.names[i], "shards");
+        *is_empty = *is_empty && is_shards;
         bool is_known = rvl_str_starts(list.names[i], "cases-") || rvl_str_starts(list.names[i], TEMPORARY);
         for (size_t j = 0; j < RVL_ARRAY_LEN(known); j++)
             is_known = is_known || strcmp(list.names[i], known[j]) == 0;
@@ -216,11 +243,11 @@ static rvl_status write_meta(ingest *g, rvl_error *err)
     if (!st)
         st = meta_put_i64(&g->db, "seed", (int64_t)g->opts.seed, err);
     if (!st)
-        st = meta_put_i64(&g->db, "n_rows", g->plan.n_rows, err);
+        st = meta_put_i64(&g->db, "n_rows", g->end_row - g->first_row, err);
     if (!st)
         st = meta_put_i64(&g->db, "n_empty_reports", g->plan.n_empty_reports, err);
     if (!st)
-        st = meta_put_i64(&g->db, "next_row", 0, err);
+        st = meta_put_i64(&g->db, "next_row", g->first_row, err);
     return st ? st : rvl__catalogue_exec(&g->db, "COMMIT", err);
 }
 
@@ -287,6 +314,13 @@ static rvl_status sweep(const char *folder, rvl_error *err)
     return st;
 }
 
+static rvl_status take_shards(ingest *g, rvl_error *err)
+{
+    if (g->opts.n_shards > 0 || g->shards)
+        return RVL_OK;
+    return rvl__shards_open(&g->shards, g->out_path, g->fingerprint, &g->map.spec, g->pack_hash, g->plan.n_rows, err);
+}
+
 static rvl_status ingest_write(ingest *g, rvl_error *err)
 {
     int64_t    n_committed = 0;
@@ -303,8 +337,17 @@ static rvl_status ingest_write(ingest *g, rvl_error *err)
     if (!st)
         st = rvl__pack_open(&g->pack, dir.ptr, &g->map.spec, n_committed, err);
     rvl_str_free(&dir);
-    g->writer = (rvl__writer){
-        .map = &g->map, .source = g->source, .plan = &g->plan, .db = &g->db, .pack = &g->pack, .spec = g->map.spec};
+    if (!st)
+        st = take_shards(g, err);
+    g->writer = (rvl__writer){.map = &g->map,
+                              .source = g->source,
+                              .plan = &g->plan,
+                              .db = &g->db,
+                              .pack = &g->pack,
+                              .shards = g->shards,
+                              .spec = g->map.spec,
+                              .first_row = g->first_row,
+                              .end_row = g->end_row};
     if (!st)
         st = rvl__writer_start(&g->writer, err);
     if (!st)
@@ -322,6 +365,8 @@ static rvl_status ingest_finish(ingest *g, rvl_error *err)
                       .plan = &g->plan};
     rvl_status   st = rvl__pack_sync(&g->pack, err);
 
+    if (!st && g->opts.n_shards > 0) /* nothing of a shard is published */
+        return rvl__catalogue_put(&g->db, err, RVL__PUT_META, "state", "finished");
     return st ? st : rvl__publish_cohort(&p, &g->db, err);
 }
 
@@ -376,11 +421,27 @@ static void ingest_remind(ingest *g, const rvl_ingest_result *r)
         rvl_log(RVL_LOG_INFO, "report text is not de-identified: '%s' is as private as its source", g->out_path);
 }
 
+/** The cohort is finished: its shards are of no use any more. */
+static rvl_status remove_shards(ingest *g, rvl_error *err)
+{
+    char *path = rvl__shard_path(g->out_path, 0, 0);
+
+    if (!path)
+        return rvl_fail(err, RVL_ERR_NOMEM, "cannot remove shards: out of memory");
+    rvl__shards_close(g->shards);
+    g->shards = NULL;
+    rvl_status st = rvl_path_is_dir(path) ? rvl_dir_remove(path, err) : RVL_OK;
+    rvl_free(path);
+    return st;
+}
+
 static rvl_status ingest_run(rvl_ingest_result *out, ingest *g, rvl_error *err)
 {
     bool       is_finished = false;
     rvl_status st = ingest_prepare_folder(g, err);
 
+    if (!st && !rvl_path_exists(g->db_path)) /* before anything is begun: a missing shard can still be written */
+        st = take_shards(g, err);
     if (!st)
         st = ingest_open(g, &is_finished, err);
     if (!st && is_finished) {
@@ -394,7 +455,9 @@ static rvl_status ingest_run(rvl_ingest_result *out, ingest *g, rvl_error *err)
         st = rvl__catalogue_checkpoint(&g->db, err);
     if (!st)
         st = rvl__leakage_count(out, &g->db, err);
-    if (!st && !is_finished)
+    if (!st && g->opts.n_shards == 0)
+        st = remove_shards(g, err);
+    if (!st && !is_finished && g->opts.n_shards == 0)
         ingest_remind(g, out);
     out->n_skipped_done = is_finished ? out->n_rows : g->writer.n_done;
     return st;
@@ -411,6 +474,10 @@ rvl_status rvl_cohort_ingest(rvl_ingest_result *out, const rvl_ingest_opts *opts
     st = rvl__split_check_opts(opts, err);
     if (!st && opts->limit < 0)
         st = rvl_fail(err, RVL_ERR_USAGE, "limit must not be negative");
+    if (!st && opts->n_shards != 0 &&
+        (opts->n_shards < 1 || opts->n_shards > RVL_MAX_SHARDS || opts->shard < 1 || opts->shard > opts->n_shards))
+        st = rvl_fail(err, RVL_ERR_USAGE, "shards are 1/n to n/n, n at most %d, not %d/%d", RVL_MAX_SHARDS, opts->shard,
+                      opts->n_shards);
     if (!st && !opts->dry_run)
         st = ingest_paths(&g, err);
     if (!st)
@@ -418,10 +485,13 @@ rvl_status rvl_cohort_ingest(rvl_ingest_result *out, const rvl_ingest_opts *opts
     if (!st)
         st = ingest_read(&g, err);
     if (!st) {
+        rvl__shard_range(&g.first_row, &g.end_row, g.plan.n_rows, opts->n_shards ? opts->shard : 1,
+                         opts->n_shards ? opts->n_shards : 1);
         ingest_warn(&g);
         st = opts->dry_run ? ingest_dry(out, &g, err) : ingest_run(out, &g, err);
     }
     rvl__writer_fini(&g.writer);
+    rvl__shards_close(g.shards);
     rvl__pack_close(&g.pack);
     rvl__catalogue_close(&g.db);
     rvl__plan_fini(&g.plan);

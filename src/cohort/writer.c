@@ -56,9 +56,9 @@ rvl_status rvl__writer_start(rvl__writer *w, rvl_error *err)
     if (!w->codes || !w->has_study || !w->has_patient)
         return rvl_fail(err, RVL_ERR_NOMEM, "cannot ingest: out of memory");
     st = rvl__catalogue_meta(&next, w->db, "next_row", err);
-    if (!st && (!next || !rvl_parse_i64(next, &w->next_row) || w->next_row < 0 || w->next_row > w->plan->n_rows))
+    if (!st && (!next || !rvl_parse_i64(next, &w->next_row) || w->next_row < w->first_row || w->next_row > w->end_row))
         st = rvl_fail(err, RVL_ERR_FORMAT, "cohort.db has no usable journal\nhint: start again with --force");
-    w->n_done = w->next_row;
+    w->n_done = w->next_row - w->first_row;
     rvl_free(next);
     if (!st)
         st = mark_known(w->has_study, w->plan->studies.n, w->db, "SELECT i_study FROM studies", err);
@@ -162,34 +162,69 @@ static rvl_status put_study(rvl__writer *w, int64_t i_study, rvl_error *err)
     return st;
 }
 
+/** What is known of an image besides its codes. */
+typedef struct {
+    rvl_view view;
+    char     laterality;
+    bool     is_flat;
+} image_facts;
+
+/** Codes from the image itself; a failure is the image's. */
+static rvl_status codes_of_source(image_facts *facts, rvl__writer *w, int64_t i_row, rvl_error *why)
+{
+    rvl_volume *volume = NULL;
+    rvl_status  st = rvl__source_image(&volume, w->source, i_row, why);
+
+    if (!st)
+        st = rvl_preprocess_codes(w->codes, &w->spec, volume, false, &facts->is_flat, why);
+    facts->view = volume ? volume->view : w->plan->rows[i_row].view;
+    facts->laterality = volume ? volume->laterality : '\0';
+    rvl_volume_free(volume);
+    return st;
+}
+
+/** Codes from a shard. A failure of the image is in `why`, with `*is_image` set; others stop the ingest. */
+static rvl_status codes_of_shard(image_facts *facts, bool *is_image, rvl__writer *w, int64_t i_row, rvl_error *why)
+{
+    rvl__shard_row row;
+    rvl_status     st = rvl__shards_row(&row, w->shards, i_row, why);
+
+    *is_image = !st;
+    if (st)
+        return st;
+    if (row.failure[0])
+        return rvl_fail(why, RVL_ERR_FORMAT, "%s", row.failure);
+    memcpy(w->codes, row.codes, w->pack->row_bytes);
+    rvl__shards_done(w->shards, &row);
+    *facts = (image_facts){row.view, row.laterality, row.is_flat};
+    return RVL_OK;
+}
+
 /** A failure of the image is a row of failures; only trouble of our own stops. */
 static rvl_status write_image(rvl__writer *w, int64_t i_row, rvl_error *err)
 {
     const rvl__plan_row *row = &w->plan->rows[i_row];
-    rvl_volume          *volume = NULL;
+    image_facts          facts = {0};
     rvl_error            why = {0};
-    bool                 is_flat = false;
+    bool                 is_image = true;
     uint64_t             checksum = 0;
-    rvl_status           st = rvl__source_image(&volume, w->source, i_row, &why);
+    rvl_status           st =
+        w->shards ? codes_of_shard(&facts, &is_image, w, i_row, &why) : codes_of_source(&facts, w, i_row, &why);
 
-    if (!st)
-        st = rvl_preprocess_codes(w->codes, &w->spec, volume, false, &is_flat, &why);
-    const rvl_view view = volume ? volume->view : row->view;
-    const char     laterality[2] = {volume ? volume->laterality : '\0', '\0'};
-    rvl_volume_free(volume);
-    if (st == RVL_ERR_NOMEM)
+    if (st == RVL_ERR_NOMEM || (st && !is_image))
         return rvl_fail(err, st, "%s", why.text);
     if (st)
         return put_failure(w, i_row, why.text, err);
-    int64_t pack_row = w->pack->n_rows;
+    const char laterality[2] = {facts.laterality, '\0'};
+    int64_t    pack_row = w->pack->n_rows;
     st = rvl__pack_append(&checksum, w->pack, w->codes, err);
     if (!st && !w->has_study[row->i_study])
         st = put_study(w, row->i_study, err);
     if (st)
         return st;
     return rvl__catalogue_put(w->db, err, RVL__PUT_IMAGE, pack_row, row->i_study, row->i_study,
-                              rvl__source_cell(w->source, i_row, RVL__COLUMN_IMAGE), i_row, rvl_view_text(view),
-                              pack_row, (int64_t)checksum, (int64_t)is_flat, laterality);
+                              rvl__source_cell(w->source, i_row, RVL__COLUMN_IMAGE), i_row, rvl_view_text(facts.view),
+                              pack_row, (int64_t)checksum, (int64_t)facts.is_flat, laterality);
 }
 
 static rvl_status write_batch(rvl__writer *w, int64_t end, rvl_error *err)
@@ -203,7 +238,7 @@ static rvl_status write_batch(rvl__writer *w, int64_t end, rvl_error *err)
         else if (w->plan->rows[i].i_study >= 0)
             st = write_image(w, i, err);
         if (!st)
-            rvl_progress_update(i + 1, w->n_failed);
+            rvl_progress_update(i + 1 - w->first_row, w->n_failed);
     }
     snprintf(next, sizeof next, "%lld", (long long)end);
     if (!st)
@@ -223,14 +258,14 @@ rvl_status rvl__writer_run(rvl__writer *w, rvl_error *err)
 {
     rvl_status st = RVL_OK;
 
-    rvl_progress_begin("ingest", "images", w->plan->n_rows);
-    while (!st && w->next_row < w->plan->n_rows) {
-        int64_t left = w->plan->n_rows - w->next_row;
+    rvl_progress_begin("ingest", "images", w->end_row - w->first_row);
+    while (!st && w->next_row < w->end_row) {
+        int64_t left = w->end_row - w->next_row;
         st = write_batch(w, w->next_row + (left < BATCH_ROWS ? left : BATCH_ROWS), err);
-        if (!st && rvl_cancel_requested() && w->next_row < w->plan->n_rows)
+        if (!st && rvl_cancel_requested() && w->next_row < w->end_row)
             st = rvl_fail(err, RVL_ERR_CANCELLED,
                           "interrupted after row %lld of %lld\nhint: run the same command again, it continues",
-                          (long long)w->next_row, (long long)w->plan->n_rows);
+                          (long long)w->next_row, (long long)w->end_row);
     }
     rvl_progress_end();
     return st;

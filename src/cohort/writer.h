@@ -8,6 +8,7 @@
 #include "cohort/catalogue.h"
 #include "cohort/pack.h"
 #include "cohort/plan.h"
+#include "cohort/shard.h"
 
 /** Text of a case or patient id. */
 #define RVL__ID_BYTES 24
@@ -20,13 +21,15 @@ typedef struct {
     const rvl__plan   *plan;
     rvl__catalogue    *db;
     rvl__pack_writer  *pack;
+    rvl__shards       *shards; /* rows are taken from them; NULL: from the source */
     rvl_preprocess     spec;
+    int64_t            first_row, end_row;      /* what this writer is to write */
     void              *codes;                   /* one pack row */
     bool              *has_study, *has_patient; /* already in the catalogue */
     int64_t            next_row, n_failed, n_done;
 } rvl__writer;
 
-/** The first five fields and spec are set by the caller; picks up what the catalogue already holds. */
+/** The fields up to end_row are set by the caller; picks up what the catalogue already holds. */
 RVL_MUST_USE rvl_status rvl__writer_start(rvl__writer *w, rvl_error *err);
 /** Write all rows that are left. CANCELLED after a commit if the user asked to stop. */
 RVL_MUST_USE rvl_status rvl__writer_run(rvl__writer *w, rvl_error *err);

@@ -40,6 +40,14 @@ want 0 "a sheet of middle slices" "" "$rvl" search index.safetensors --like c000
 has "it has pictures" "data:image" sheet.html
 want 0 "bench" "" "$rvl" bench cohort -m runs/clip --split test --bootstrap 10
 want 0 "probe" "" "$rvl" probe cohort -m runs/clip
+want 2 "a shard beyond the last" "like 3/8" "$rvl" ingest raw -o parts --preset ct-tiny --shard 3/2
+want 2 "a shard is not checked" "--shard has no effect" "$rvl" ingest raw -o parts --preset ct-tiny --shard 1/2 --check
+want 0 "the second shard" "wrote shard 2/2" "$rvl" ingest raw -o parts --preset ct-tiny --shard 2/2
+want 2 "the first is missing" "shard 1 of 2" "$rvl" ingest raw -o parts --preset ct-tiny
+want 0 "the first shard" "wrote shard 1/2" "$rvl" ingest raw -o parts --preset ct-tiny --shard 1/2
+want 0 "they make a cohort" "images +24" "$rvl" ingest raw -o parts --preset ct-tiny
+cmp -s cohort/packs/*/data.bin parts/packs/*/data.bin
+report $? "its pack is that of one ingest"
 cat > map2d.yaml << 'M'
 table: table.csv
 modality: cxr
