@@ -56,6 +56,21 @@
     OPT_FLAG("lock-image", 0, &(o).lock_image, "freeze the image tower"),                                              \
         OPT_REAL("lr-image", &(o).lr_image, "peak learning rate of the image tower [as --lr]")
 
+/** Over `o`, an rvl_text_tower_opts lvalue. */
+#define TRAIN_TEXT_TOWER_OPTIONS(o)                                                                                    \
+    OPT_GROUP("text_tower"),                                                                                           \
+        OPT_STR("text-tower", 0, &(o).text_tower, "MODEL", "start from a run, bundle or weight file [random]"),        \
+        OPT_FLAG("lock-text", 0, &(o).lock_text, "freeze the text tower"),                                             \
+        OPT_REAL("lr-text", &(o).lr_text, "peak learning rate of the text tower [as --lr]"),                           \
+        OPT_STR("vocabulary", 0, &(o).vocabulary, "FILE", "WordPiece tokens, one a line [learned from the reports]"),  \
+        OPT_INT("vocabulary-size", 0, &(o).vocabulary_size, "tokens when learned [1000]"),                             \
+        OPT_INT("text-layers", 0, &(o).text_layers, "transformer layers [2]"),                                         \
+        OPT_INT("text-width", 0, &(o).text_width, "hidden width [128]"),                                               \
+        OPT_INT("text-heads", 0, &(o).text_heads, "attention heads [4]"),                                              \
+        OPT_INT("max-tok", 0, &(o).max_tok, "longest text in tokens [64]"),                                            \
+        OPT_REAL("dropout", &(o).dropout, "in the text tower [0.1]"),                                                  \
+        OPT_STR("pooling", 0, &(o).pooling, "KIND", "cls, mean, last4 or pooler [mean]")
+
 /** Common options' values into `o`; keeps the resolved configuration's text, to be freed by cli_train_release. False
  *  (the exit code is set) if sizes are given beside --arch, which says them all. */
 bool cli_train_take(rvl_cli *cli, rvl_train_opts *o);

@@ -59,23 +59,28 @@ typedef struct {
     const char    *without;   /* comma-separated findings withheld from the labels (none) */
 } rvl_pretrain_opts;
 
+/** A text tower: BERT by sizes, or from a file. */
 typedef struct {
-    rvl_train_opts train;
-    const char    *text_tower;      /* start from a run, bundle or weight file (random) */
-    bool           lock_text;       /* frozen, as lock_image */
-    double         lr_text;         /* peak of the text tower (-1: lr) */
-    const char    *vocabulary;      /* WordPiece file (learned from the training reports) */
-    int64_t        vocabulary_size; /* when learned (1000) */
-    int64_t        text_layers, text_width, text_heads, max_tok; /* (2), (128), (4), (64) */
-    double         dropout;                                      /* (0.1) */
-    const char    *pooling;                                      /* cls, mean, last4 or pooler ("mean") */
-    int64_t        embed_dim;                                    /* (128) */
-    const char    *similarity;                                   /* cosine or dot ("cosine") */
-    double         temperature;                                  /* start or fixed value (0.07) */
-    bool           learn_temperature;                            /* (true) */
-    const char    *text;                                         /* findings, impression or both ("both") */
-    bool           sample_sentences; /* train on random subsets of a report's sentences (true) */
-    const char    *duplicates;       /* equal texts in a batch: share (all are right alike) or ignore ("share") */
+    const char *text_tower;                                   /* start from a run, bundle or weight file (random) */
+    bool        lock_text;                                    /* frozen, as lock_image */
+    double      lr_text;                                      /* peak of the text tower (-1: lr) */
+    const char *vocabulary;                                   /* WordPiece file (learned from the training reports) */
+    int64_t     vocabulary_size;                              /* when learned (1000) */
+    int64_t     text_layers, text_width, text_heads, max_tok; /* (2), (128), (4), (64) */
+    double      dropout;                                      /* (0.1) */
+    const char *pooling;                                      /* cls, mean, last4 or pooler ("mean") */
+} rvl_text_tower_opts;
+
+typedef struct {
+    rvl_train_opts      train;
+    rvl_text_tower_opts tower;
+    int64_t             embed_dim;         /* (128) */
+    const char         *similarity;        /* cosine or dot ("cosine") */
+    double              temperature;       /* start or fixed value (0.07) */
+    bool                learn_temperature; /* (true) */
+    const char         *text;              /* findings, impression or both ("both") */
+    bool                sample_sentences;  /* train on random subsets of a report's sentences (true) */
+    const char         *duplicates;        /* equal texts in a batch: share (all are right alike) or ignore ("share") */
 } rvl_align_opts;
 
 typedef struct {

@@ -16,14 +16,7 @@
 rvl_align_opts rvl_align_opts_default(void)
 {
     return (rvl_align_opts){.train = rvl__train_opts_default(),
-                            .lr_text = -1,
-                            .vocabulary_size = 1000,
-                            .text_layers = 2,
-                            .text_width = 128,
-                            .text_heads = 4,
-                            .max_tok = 64,
-                            .dropout = 0.1,
-                            .pooling = "mean",
+                            .tower = rvl__text_tower_opts_default(),
                             .embed_dim = 128,
                             .similarity = "cosine",
                             .temperature = 0.07,
@@ -50,9 +43,9 @@ static rvl_status check_options(const rvl_align_opts *o, rvl_contrast_opts *c, r
         return rvl_fail(err, RVL_ERR_USAGE, "--similarity is cosine or dot, not '%s'", o->similarity);
     if (o->embed_dim < 1 || !(o->temperature > 0))
         return rvl_fail(err, RVL_ERR_USAGE, "--embed-dim and --temperature are positive");
-    if (o->train.lock_image && o->lock_text)
+    if (o->train.lock_image && o->tower.lock_text)
         rvl_log(RVL_LOG_INFO, "both towers are locked: only the projections are trained");
-    return rvl__text_tower_check(o, err);
+    return rvl__text_tower_check(&o->tower, err);
 }
 
 /* Only cases with a report can be aligned. */
@@ -77,7 +70,7 @@ static rvl_status prepare_model(rvl_training *t, const rvl_align_opts *o, rvl_co
     if (!st)
         st = rvl__training_open(t, &o->train, err);
     if (!st)
-        st = rvl__training_set_group(t, RVL_GROUP_TEXT, o->lr_text, o->lock_text, &o->train, err);
+        st = rvl__training_set_group(t, RVL_GROUP_TEXT, o->tower.lr_text, o->tower.lock_text, &o->train, err);
     if (st)
         return st;
     int64_t n_dropped = keep_with_text(&t->train, c->text);
@@ -95,7 +88,7 @@ static rvl_status prepare_model(rvl_training *t, const rvl_align_opts *o, rvl_co
     if (!st)
         st = rvl__training_sizes(t, &o->train, err);
     if (!st)
-        st = rvl__text_tower_add(t, o, c->text, err);
+        st = rvl__text_tower_add(t, &o->tower, o->train.allow_missing, c->text, err);
     t->m->has_clip = true;
     t->m->clip = (rvl_clip_config){.embed_dim = (int)o->embed_dim,
                                    .similarity =
@@ -110,7 +103,7 @@ static rvl_status prepare_model(rvl_training *t, const rvl_align_opts *o, rvl_co
     c->batch = t->batch;
     c->micro_batch = t->micro;
     c->lock_image = o->train.lock_image;
-    c->lock_text = o->lock_text;
+    c->lock_text = o->tower.lock_text;
     c->sample_sentences = o->sample_sentences;
     c->seed = (uint64_t)o->train.seed;
     c->plan.memory_limit_bytes = (size_t)o->train.memory_limit_mib << 20;
@@ -160,11 +153,12 @@ rvl_status rvl_align_run(rvl_train_result *out, const rvl_align_opts *opts, rvl_
 
     memset(out, 0, sizeof *out);
     rvl_str_addf(&recipe, "align|%s|%d%d%d|%s|%lld|%lld|%lld|%lld|%lld|%.9g|%s|%lld|%s|%.9g|%d", opts->text,
-                 opts->train.lock_image, opts->lock_text, opts->sample_sentences,
-                 opts->text_tower ? opts->text_tower : "", (long long)opts->vocabulary_size,
-                 (long long)opts->text_layers, (long long)opts->text_width, (long long)opts->text_heads,
-                 (long long)opts->max_tok, opts->dropout, opts->pooling, (long long)opts->embed_dim, opts->similarity,
-                 opts->temperature, opts->learn_temperature);
+                 opts->train.lock_image, opts->tower.lock_text, opts->sample_sentences,
+                 opts->tower.text_tower ? opts->tower.text_tower : "", (long long)opts->tower.vocabulary_size,
+                 (long long)opts->tower.text_layers, (long long)opts->tower.text_width,
+                 (long long)opts->tower.text_heads, (long long)opts->tower.max_tok, opts->tower.dropout,
+                 opts->tower.pooling, (long long)opts->embed_dim, opts->similarity, opts->temperature,
+                 opts->learn_temperature);
     if (c.duplicates == RVL_DUPLICATES_SHARE) /* without it a recipe reads as it did before there was a choice */
         rvl_str_add(&recipe, "|share");
     if (!st && opts->train.dry_run) {

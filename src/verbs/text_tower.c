@@ -23,7 +23,19 @@ static int pooling_find(const char *name)
     return -1;
 }
 
-rvl_status rvl__text_tower_check(const rvl_align_opts *o, rvl_error *err)
+rvl_text_tower_opts rvl__text_tower_opts_default(void)
+{
+    return (rvl_text_tower_opts){.lr_text = -1,
+                                 .vocabulary_size = 1000,
+                                 .text_layers = 2,
+                                 .text_width = 128,
+                                 .text_heads = 4,
+                                 .max_tok = 64,
+                                 .dropout = 0.1,
+                                 .pooling = "mean"};
+}
+
+rvl_status rvl__text_tower_check(const rvl_text_tower_opts *o, rvl_error *err)
 {
     const bool has_vocabulary = o->vocabulary || o->text_tower;
 
@@ -37,13 +49,14 @@ rvl_status rvl__text_tower_check(const rvl_align_opts *o, rvl_error *err)
         return rvl_fail(err, RVL_ERR_USAGE, "--max-tok is 8 to 512");
     if (o->dropout < 0 || o->dropout >= 1)
         return rvl_fail(err, RVL_ERR_USAGE, "--dropout is in 0..1");
-    if (has_vocabulary && o->vocabulary_size != rvl_align_opts_default().vocabulary_size)
+    if (has_vocabulary && o->vocabulary_size != rvl__text_tower_opts_default().vocabulary_size)
         return rvl_fail(err, RVL_ERR_USAGE, "--vocabulary-size has no effect with --%s: nothing is learned",
                         o->vocabulary ? "vocabulary" : "text-tower");
     return RVL_OK;
 }
 
-static rvl_status learn_vocabulary(rvl_training *t, const rvl_align_opts *o, rvl_text_choice choice, rvl_error *err)
+static rvl_status learn_vocabulary(rvl_training *t, const rvl_text_tower_opts *o, rvl_text_choice choice,
+                                   rvl_error *err)
 {
     const int64_t n = t->train.n_cases;
     char        **texts = rvl_alloc_array((size_t)n, sizeof *texts);
@@ -64,9 +77,10 @@ static rvl_status learn_vocabulary(rvl_training *t, const rvl_align_opts *o, rvl
 }
 
 /** A size that was asked for and is not the file's must not be passed over: the default asks for nothing. */
-static rvl_status check_sizes(const rvl_bert_config *has, const rvl_align_opts *o, const char *path, rvl_error *err)
+static rvl_status check_sizes(const rvl_bert_config *has, const rvl_text_tower_opts *o, const char *path,
+                              rvl_error *err)
 {
-    const rvl_align_opts d = rvl_align_opts_default();
+    const rvl_text_tower_opts d = rvl__text_tower_opts_default();
     const struct {
         const char *option;
         bool        differs;
@@ -90,11 +104,11 @@ static rvl_status check_sizes(const rvl_bert_config *has, const rvl_align_opts *
 }
 
 /** The tower and its words are what the bundle says; dropout, and a pooling that was asked for, are training's. */
-static rvl_status take_bundle(rvl_model *m, const rvl_model *source, const rvl_align_opts *o, const char *path,
+static rvl_status take_bundle(rvl_model *m, const rvl_model *source, const rvl_text_tower_opts *o, const char *path,
                               rvl_error *err)
 {
-    const rvl_align_opts d = rvl_align_opts_default();
-    rvl_align_opts       asked = *o;
+    const rvl_text_tower_opts d = rvl__text_tower_opts_default();
+    rvl_text_tower_opts       asked = *o;
 
     if (!source->has_text || !source->tokenizer)
         return rvl_fail(err, RVL_ERR_FORMAT, "'%s' has no text tower", path);
@@ -149,7 +163,7 @@ static rvl_status words_lower(bool *is_lower, const char *file, rvl_error *err)
 }
 
 /** Vocabulary of --vocabulary, else vocab.txt beside the weights. */
-static rvl_status take_vocabulary(rvl_model *m, const char *file, const rvl_align_opts *o, rvl_error *err)
+static rvl_status take_vocabulary(rvl_model *m, const char *file, const rvl_text_tower_opts *o, rvl_error *err)
 {
     bool       is_lower = true;
     char      *path = NULL;
@@ -169,7 +183,7 @@ static rvl_status take_vocabulary(rvl_model *m, const char *file, const rvl_alig
 }
 
 /** A weight file says nothing but shapes: sizes come from config.json beside it, else from the options. */
-static rvl_status take_plain(rvl_model *m, const char *file, const rvl_align_opts *o, rvl_error *err)
+static rvl_status take_plain(rvl_model *m, const char *file, const rvl_text_tower_opts *o, rvl_error *err)
 {
     char      *path = NULL;
     rvl_status st = take_vocabulary(m, file, o, err);
@@ -189,10 +203,10 @@ static rvl_status take_plain(rvl_model *m, const char *file, const rvl_align_opt
     return st;
 }
 
-static rvl_status take_tower(rvl_model *m, const rvl_align_opts *o, rvl_error *err)
+static rvl_status take_tower(rvl_model *m, const rvl_text_tower_opts *o, const char *allow_missing, rvl_error *err)
 {
     rvl_tower_source source;
-    rvl_load_opts    load = {.allow_missing = o->train.allow_missing};
+    rvl_load_opts    load = {.allow_missing = allow_missing};
     rvl_status       st = rvl__tower_open(&source, o->text_tower, err);
 
     if (!st && source.bundle)
@@ -205,7 +219,8 @@ static rvl_status take_tower(rvl_model *m, const rvl_align_opts *o, rvl_error *e
     return st;
 }
 
-rvl_status rvl__text_tower_add(rvl_training *t, const rvl_align_opts *o, rvl_text_choice choice, rvl_error *err)
+rvl_status rvl__text_tower_add(rvl_training *t, const rvl_text_tower_opts *o, const char *allow_missing,
+                               rvl_text_choice choice, rvl_error *err)
 {
     rvl_model *m = t->m;
     rvl_status st = RVL_OK;
@@ -222,7 +237,7 @@ rvl_status rvl__text_tower_add(rvl_training *t, const rvl_align_opts *o, rvl_tex
                                 .dropout = o->dropout,
                                 .pooling = (rvl_pooling)pooling_find(o->pooling)};
     if (o->text_tower)
-        return take_tower(m, o, err);
+        return take_tower(m, o, allow_missing, err);
     if (o->vocabulary)
         st = rvl_tokenizer_load(&m->tokenizer, o->vocabulary, (rvl_tokenizer_opts){.lower_case = true}, err);
     else

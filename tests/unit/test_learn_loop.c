@@ -325,12 +325,12 @@ static void run__with_a_locked_tower_resumes_to_the_same_bytes(void **state)
     o.train.micro_batch = 4;
     o.train.epochs = 2;
     o.train.lock_image = true;
-    o.lr_text = 1e-4;
-    o.text_width = 16;
-    o.text_layers = 1;
-    o.text_heads = 2;
+    o.tower.lr_text = 1e-4;
+    o.tower.text_width = 16;
+    o.tower.text_layers = 1;
+    o.tower.text_heads = 2;
     o.embed_dim = 8;
-    o.vocabulary_size = 200;
+    o.tower.vocabulary_size = 200;
     OK(rvl_align_run(&r, &o, &err));
     assert_int_equal(r.n_steps, 8);
     OK(rvl_file_read(&first, &n_first, path_in(path, runs, "l/ckpt/step-00000008/model.safetensors"), 0, &err));
