@@ -21,5 +21,7 @@ int cmd_bench(int argc, char **argv, rvl_cli *cli);
 
 /** rvl inspect RUN --plan; `path` is a run folder or a plan.json. */
 int cli_inspect_plan(rvl_cli *cli, const char *path);
+/** Table of DICOM series: `rows` as inspect and convert give them, then what was skipped of `root`. Exit code. */
+int cli_print_series(rvl_cli *cli, const json_t *rows, const json_t *root);
 
 #endif /* RVL_CLI_CMD_H */

@@ -81,7 +81,7 @@ int cmd_inspect(int argc, char **argv, rvl_cli *cli)
     const cli_opt opts[] = {
         OPT_GROUP("inputs"),
         OPT_ARG("THING", &path,
-                "cohort, run, bundle, index, weight file, image, DICOM file, array, volume or schema name"),
+                "cohort, run, bundle, index, weight file, image, DICOM file or folder, array, volume or schema name"),
         OPT_FLAG("stats", 0, &stats,
                  "statistics of the stored and of the physical values of an image, volume or array"),
         OPT_FLAG("plan", 0, &show_plan, "where time and memory of a run's step go (its plan.json)"),
@@ -104,8 +104,12 @@ int cmd_inspect(int argc, char **argv, rvl_cli *cli)
     json_t *root = NULL;
     if (cli->json)
         printf("%s\n", text);
-    else if (rvl_json_parse(&root, text, strlen(text), "inspect result", &err) == RVL_OK)
-        print_tree(root, 0);
+    else if (rvl_json_parse(&root, text, strlen(text), "inspect result", &err) == RVL_OK) {
+        if (json_object_get(root, "volumes"))
+            cli_print_series(cli, json_object_get(root, "volumes"), root);
+        else
+            print_tree(root, 0);
+    }
     json_decref(root);
     rvl_text_free(text);
     return err.code ? cli_fail(cli, &err) : 0;

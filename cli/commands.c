@@ -13,11 +13,12 @@ const rvl_command cli_commands[] = {
      "rvl synth images -n 1000 -o raw\nrvl synth images --modality ct -n 300 -o thorax"},
     {"ingest", cmd_ingest, "prepare", "read images and reports into a cohort",
      "rvl ingest raw -o cohort\nrvl ingest FOLDER --map cxr.yaml -o cohort --check"},
-    {"convert", cmd_convert, "prepare", "one volume file to another: NIfTI, npy, PNG; units, axes, spacing",
+    {"convert", cmd_convert, "prepare", "DICOM folders to NIfTI; one volume file to another; units, axes, spacing",
+     "rvl convert scans/\n"
      "rvl convert ct.nii.gz axial.png --unit auto\n"
      "rvl convert ct.nii.gz small.nii.gz --unit auto --orient LPS --spacing 1.5,1.5,3"},
     {"inspect", cmd_inspect, "prepare", "show what a thing is: image, volume, cohort, bundle, run, index, schema",
-     "rvl inspect cohort\nrvl inspect runs/clip --json"},
+     "rvl inspect scans/\nrvl inspect cohort\nrvl inspect runs/clip --json"},
     {"pretrain", cmd_pretrain, "train", "supervise the image tower with labels",
      "rvl pretrain cohort --name pre\nrvl pretrain cohort --name pre --resume"},
     {"align", cmd_align, "train", "train an image tower and a text tower to agree (CLIP)",

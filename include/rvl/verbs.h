@@ -132,6 +132,8 @@ typedef struct {
                                    it resamples and makes arrays (depth, file's x, file's y) */
     bool        nearest, force; /* nearest voxel instead of trilinear; replace `out` */
     int64_t     tiles;          /* of a .png (20) */
+    const char *tilt;           /* DICOM: refuse, keep, correct ("refuse") */
+    bool        fill_gaps;      /* DICOM: missing slices and uneven distances, linear along the stack */
 } rvl_convert_opts;
 typedef struct {
     int64_t     depth, height, width;
@@ -142,9 +144,31 @@ typedef struct {
     const char *found;                     /* what the values were found to be: "hu", "raw", "hu/1000"; "" not asked */
 } rvl_convert_result;
 RVL_API rvl_convert_opts        rvl_convert_opts_default(void);
-/** One volume file to another. Integer voxels keep their type, rounded half up, unless `range` is given. STATE if `out`
- *  exists and `force` is not set; on failure nothing is written. */
+/** One volume file to another. The input may be a DICOM file or folder that holds one volume. Integer voxels keep their
+ * type, rounded half up, unless `range` is given. STATE if `out` exists and `force` is not set; on failure nothing is
+ * written. */
 RVL_API RVL_MUST_USE rvl_status rvl_convert_run(rvl_convert_result *out, const rvl_convert_opts *opts, rvl_error *err);
+
+typedef struct {
+    const char *input, *out; /* a folder of DICOM files, or one; the folder that gets the volumes */
+    const char *format;      /* nii.gz or nii ("nii.gz") */
+    const char *tilt;        /* of the gantry: refuse, keep, correct ("refuse") */
+    bool        fill_gaps;   /* missing slices and uneven distances, linear along the stack */
+    bool        localisers;  /* write them too */
+    bool        force;       /* replace files that are there */
+} rvl_convert_series_opts;
+typedef struct {
+    int64_t n_written, n_failed; /* volumes; refused or unreadable stacks, and damaged files */
+    char   *json;                /* rvl_text_free; schema "rvl.convert/1": volumes, skipped, files */
+} rvl_convert_series_result;
+RVL_API rvl_convert_series_opts rvl_convert_series_opts_default(void);
+/** Whether rvl_convert_series_run is meant: a folder or a DICOM file, and `out` (may be NULL) names no volume file. */
+RVL_API bool                    rvl_convert_is_series(const char *input, const char *out);
+RVL_API bool                    rvl_convert_is_dicom(const char *input); /* a folder or a DICOM file */
+/** One NIfTI file a volume, named by series number and description, no identifier in it. STATE if a file exists and
+ *  `force` is not set (nothing is written then), NOT_FOUND without DICOM; refused series are in the result. */
+RVL_API RVL_MUST_USE rvl_status rvl_convert_series_run(rvl_convert_series_result     *out,
+                                                       const rvl_convert_series_opts *opts, rvl_error *err);
 
 /** What `path` is (cohort, run, bundle, index, image, DICOM file, schema), as JSON text, schema "rvl.inspect/1"; free
  *  with rvl_text_free (rvl/plan.h). With `stats`, of an image, volume or array file: "stored" (shape, dtype, min, max,

@@ -61,7 +61,7 @@ typedef struct {
     char        description[68]; /* of the series, UTF-8; "" if it repeats the patient's name or identifier */
     char        modality[20], body_part[68], image_type[200], kernel[68];
     int64_t     acquisition_number; /* of its first slice; -1 */
-    bool        is_localiser;
+    bool        is_localiser, is_colour;
     int64_t     n_slices; /* that go into the volume; grid.depth is more where gaps are filled */
     rvl_grid    grid;     /* of the volume; has_geometry false for a single picture without a place */
     double      tilt_deg; /* between the slice normal and the line through the slices; 0 */

@@ -13,6 +13,7 @@
 #include "imaging/resample.h"
 #include "imaging/volume_file.h"
 #include "rvl/verbs.h"
+#include "verbs/series_json.h"
 #include <math.h>
 #include <string.h>
 
@@ -23,14 +24,15 @@ typedef struct {
     target            to;
     rvl_volume_opts   load;
     rvl_hu_opts       hu;
-    bool              makes_hu, is_ct_clip, has_source_spacing, has_spacing, has_size, has_window, has_range;
+    rvl_series_opts   series;
+    bool              is_dicom, makes_hu, is_ct_clip, has_source_spacing, has_spacing, has_size, has_window, has_range;
     double            source_spacing[3], spacing[3], size[3], window[2], range[2];
     rvl_interpolation how;
 } job;
 
 rvl_convert_opts rvl_convert_opts_default(void)
 {
-    return (rvl_convert_opts){.frame = -1, .unit = "stored", .convention = "centre", .tiles = 20};
+    return (rvl_convert_opts){.frame = -1, .unit = "stored", .convention = "centre", .tiles = 20, .tilt = "refuse"};
 }
 
 /* Exactly `n` numbers joined by commas. `*has` is false for NULL. */
@@ -72,7 +74,7 @@ static rvl_status read_unit(job *j, const rvl_convert_opts *o, rvl_error *err)
         return rvl_fail(err, RVL_ERR_USAGE,
                         "--rescale makes HU, which --unit %s does not want\nhint: --unit auto tells raw values from HU",
                         o->unit);
-    if (j->has_window && rvl_str_equal(o->unit, "stored"))
+    if (j->has_window && !j->is_dicom && rvl_str_equal(o->unit, "stored"))
         return rvl_fail(
             err, RVL_ERR_USAGE,
             "a window needs a unit, and a file does not say its own\nhint: --unit auto for CT, --unit arbitrary "
@@ -112,7 +114,12 @@ static rvl_status job_init(job *j, const rvl_convert_opts *o, rvl_error *err)
 
     *j = (job){.load = {.voxels = {.frame = o->frame}, .member = o->member},
                .how = o->nearest ? RVL_INTERPOLATE_NEAREST : RVL_INTERPOLATE_LINEAR,
+               .is_dicom = rvl_convert_is_dicom(o->input),
+               .series = rvl_series_opts_default(),
                .is_ct_clip = rvl_str_equal(o->convention, "ct-clip")};
+    j->series.fill_gaps = o->fill_gaps;
+    if (!rvl_tilt_parse(&j->series.tilt, o->tilt))
+        return rvl_fail(err, RVL_ERR_USAGE, "there is no tilt '%s'\nhint: refuse, keep or correct", o->tilt);
     if (!j->is_ct_clip && !rvl_str_equal(o->convention, "centre"))
         return rvl_fail(err, RVL_ERR_USAGE, "there is no convention '%s'\nhint: centre or ct-clip", o->convention);
     if (j->is_ct_clip && o->orient)
@@ -154,11 +161,36 @@ static rvl_status take(rvl_volume **v, rvl_volume *next, rvl_status st)
     return st;
 }
 
+/* The one volume of a DICOM file or folder. */
+static rvl_status load_dicom(rvl_volume **v, const job *j, const rvl_convert_opts *o, rvl_error *err)
+{
+    rvl_dicom_scan *s = NULL;
+    rvl_status      st = rvl_dicom_scan_open(&s, o->input, &j->series, err);
+    int64_t         n = 0;
+    int64_t         found = 0;
+
+    for (int64_t i = 0; !st && i < rvl_dicom_scan_count(s); i++) {
+        rvl__stack_fate fate = rvl__stack_fate_of(rvl_dicom_scan_get(s, i));
+        bool            is_one = fate == RVL__STACK_VOLUME || fate == RVL__STACK_REFUSED;
+        found = is_one && n == 0 ? i : found;
+        n += is_one;
+    }
+    if (!st && (n > 1 || rvl_dicom_scan_count(s) == 0))
+        st = rvl_fail(err, RVL_ERR_UNSUPPORTED,
+                      "'%s' holds %lld series that are volumes or would be, and '%s' is one file\nhint: name a folder "
+                      "instead: each volume becomes a file of it",
+                      o->input, (long long)n, o->out);
+    if (!st)
+        st = rvl_dicom_scan_load(v, s, found, err);
+    rvl_dicom_scan_close(s);
+    return st;
+}
+
 static rvl_status load(rvl_volume **v, rvl_convert_result *r, const job *j, const rvl_convert_opts *o, rvl_error *err)
 {
-    rvl_volume_info info;
+    rvl_volume_info info = {0};
     rvl_hu_report   report = {0};
-    rvl_status      st = rvl_volume_load(v, &info, o->input, &j->load, NULL, err);
+    rvl_status st = j->is_dicom ? load_dicom(v, j, o, err) : rvl_volume_load(v, &info, o->input, &j->load, NULL, err);
 
     if (st)
         return st;

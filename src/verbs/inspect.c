@@ -12,6 +12,7 @@
 #include "model/model.h"
 #include "rvl/verbs.h"
 #include "verbs/inspect_parts.h"
+#include "verbs/series_json.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -217,6 +218,31 @@ static rvl_status inspect_schema(json_t *out, const char *name, rvl_error *err)
     return st;
 }
 
+/* DICOM series of a folder, read from headers. */
+static rvl_status inspect_series(json_t *out, const char *path, rvl_error *err)
+{
+    rvl_dicom_scan *s = NULL;
+    json_t         *volumes = json_array();
+    rvl_status      st = rvl_dicom_scan_open(&s, path, NULL, err);
+
+    if (st == RVL_ERR_NOT_FOUND)
+        st =
+            rvl_fail(err, RVL_ERR_UNSUPPORTED,
+                     "folder '%s' is neither a cohort nor a run nor a checkpoint, and holds no DICOM\nhint: rvl ingest "
+                     "makes cohorts",
+                     path);
+    for (int64_t i = 0; !st && i < rvl_dicom_scan_count(s); i++)
+        json_array_append_new(volumes, rvl__stack_json(rvl_dicom_scan_get(s, i)));
+    if (!st) {
+        rvl_json_set(out, "kind", json_string("DICOM series"));
+        rvl_json_set(out, "volumes", json_incref(volumes));
+        rvl__skips_json(out, s);
+    }
+    json_decref(volumes);
+    rvl_dicom_scan_close(s);
+    return st;
+}
+
 rvl_status rvl_inspect_run(char **json, const char *path, bool stats, rvl_error *err)
 {
     json_t    *out = json_object();
@@ -235,9 +261,7 @@ rvl_status rvl_inspect_run(char **json, const char *path, bool stats, rvl_error 
     else if (!st && has_file(path, "model.safetensors"))
         st = inspect_checkpoint(out, path, err);
     else if (!st && rvl_path_is_dir(path))
-        st = rvl_fail(err, RVL_ERR_UNSUPPORTED,
-                      "folder '%s' is neither a cohort nor a run nor a checkpoint\nhint: rvl ingest makes cohorts",
-                      path);
+        st = inspect_series(out, path, err);
     else if (!st && is_weights_name(path))
         st = inspect_weights(out, path, err);
     else if (!st && (rvl_str_ends(path, ".yaml") || !rvl_path_exists(path)))

@@ -99,6 +99,8 @@ struct rvl_dicom_scan {
     size_t           n_root; /* bytes of a path before what is below the folder */
     rvl__scan_file  *files;
     int64_t          n_files, files_capacity;
+    int64_t         *skips; /* files that are skipped */
+    int64_t          n_skips;
     rvl__slice      *slices;
     int64_t          n_slices;
     rvl__stacks      stacks;

@@ -11,7 +11,7 @@
 #include <math.h>
 #include <string.h>
 
-#define DICOMDIR_CLASS "1.2.840.10008.1.3.10"
+#define DIRECTORY_RECORDS 0x00041220 /* a DICOMDIR has them, and nothing else has */
 
 /* Where a key stands: in a functional group (0: the data set) and as which element. */
 typedef struct {
@@ -208,8 +208,6 @@ static rvl_status skip(rvl__scan_file *file, rvl_skip_kind kind, const char *tex
 /* Objects of modalities that are images in form only: masks, doses, structures. */
 static const char *no_image_reason(const rvl_dicom_header *h)
 {
-    if (strcmp(h->sop_class, DICOMDIR_CLASS) == 0)
-        return "it is a DICOMDIR";
     if (strcmp(h->modality, "SEG") == 0)
         return "it is a segmentation";
     if (strcmp(h->modality, "RTDOSE") == 0)
@@ -255,9 +253,10 @@ rvl_status rvl__series_file_read(rvl__scan_file *file, int64_t i_file, const rvl
     if (st)
         return skip(file, RVL_SKIP_DAMAGED, why.text, err);
     const char *no_image = no_image_reason(&d->header);
-    if (no_image)
-        st = skip(file, strcmp(d->header.sop_class, DICOMDIR_CLASS) == 0 ? RVL_SKIP_DIRECTORY : RVL_SKIP_NO_IMAGE,
-                  no_image, err);
+    if (rvl__dcmtk_has(rvl__dcmtk_root(d->dataset), DIRECTORY_RECORDS))
+        st = skip(file, RVL_SKIP_DIRECTORY, "it is a DICOMDIR", err);
+    else if (no_image)
+        st = skip(file, RVL_SKIP_NO_IMAGE, no_image, err);
     else
         st = slices_read(file, d, i_file, err);
     if (!st && !file->is_skipped)

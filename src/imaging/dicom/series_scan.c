@@ -220,6 +220,7 @@ static void facts_set(rvl_dicom_scan *s, int64_t i)
 
     *f = s->files[first->i_file].facts;
     f->is_localiser = first->is_localiser;
+    f->is_colour = first->samples != 1;
     f->n_slices = st->n_slices;
     f->grid = st->upright.depth > 0 ? st->upright : st->grid;
     f->tilt_deg = st->tilt_deg;
@@ -254,8 +255,14 @@ static rvl_status scan_run(rvl_dicom_scan *s, const char *name, rvl_error *err)
     int64_t    n_dicom = 0;
     rvl_status st = headers_read(s, err);
 
-    for (int64_t i = 0; i < s->n_files; i++)
+    s->skips = rvl_alloc_array((size_t)s->n_files, sizeof *s->skips);
+    if (!st && !s->skips)
+        st = no_memory(err);
+    for (int64_t i = 0; !st && i < s->n_files; i++) {
         n_dicom += !s->files[i].is_skipped || s->files[i].skip != RVL_SKIP_NOT_DICOM;
+        if (s->files[i].is_skipped)
+            s->skips[s->n_skips++] = i;
+    }
     if (!st && n_dicom == 0)
         st = rvl_fail(err, RVL_ERR_NOT_FOUND, "'%s' holds no DICOM file (of %lld files)", name, (long long)s->n_files);
     if (!st)
@@ -328,6 +335,7 @@ void rvl_dicom_scan_close(rvl_dicom_scan *s)
     for (int64_t i = 0; i < s->n_files; i++)
         rvl__series_file_fini(&s->files[i]);
     rvl_free(s->files);
+    rvl_free(s->skips);
     rvl_free(s->slices);
     rvl__stacks_fini(&s->stacks);
     rvl_free(s->facts);
@@ -351,20 +359,13 @@ int64_t rvl_dicom_scan_n_files(const rvl_dicom_scan *s)
 
 int64_t rvl_dicom_scan_n_skips(const rvl_dicom_scan *s)
 {
-    int64_t n = 0;
-
-    for (int64_t i = 0; i < s->n_files; i++)
-        n += s->files[i].is_skipped;
-    return n;
+    return s->n_skips;
 }
 
 rvl_dicom_skip rvl_dicom_scan_skip(const rvl_dicom_scan *s, int64_t i)
 {
-    for (int64_t f = 0; f < s->n_files; f++)
-        if (s->files[f].is_skipped && i-- == 0)
-            return (rvl_dicom_skip){
-                .kind = s->files[f].skip, .path = s->files[f].path + s->n_root, .text = s->files[f].text};
-    return (rvl_dicom_skip){.path = "", .text = ""};
+    const rvl__scan_file *f = &s->files[s->skips[i]];
+    return (rvl_dicom_skip){.kind = f->skip, .path = f->path + s->n_root, .text = f->text};
 }
 
 const char *rvl_dicom_scan_path(const rvl_dicom_scan *s, int64_t i_stack, int64_t i_slice)
