@@ -48,9 +48,9 @@ rvl_status               rvl__dicom_fail(const rvl_dicom *d, rvl_error *err, rvl
  * walk only as far as the pixel data and say how many bytes lie before them; all, if there are none. */
 RVL_MUST_USE rvl_status rvl__dicom_walk(const rvl_dicom *d, rvl_span dataset, bool is_implicit, bool is_big_endian,
                                         size_t *n_before_pixels, rvl_error *err);
-/** As rvl_dicom_open, but what stands before the pixels only: header, frames and texts can be asked for. */
-RVL_MUST_USE rvl_status rvl__dicom_open_header(rvl_dicom **out, const char *path, const rvl_limits *limits,
-                                               rvl_error *err);
+/** As rvl_dicom_parse, but what stands before the pixels only: header, frames and texts can be asked for. */
+RVL_MUST_USE rvl_status rvl__dicom_parse_header(rvl_dicom **out, const void *bytes, size_t n_bytes, const char *name,
+                                                const rvl_limits *limits, rvl_error *err);
 /** rvl_dicom_stored of one frame; `out->frames` is 1. UNSUPPORTED for pixels of 1 bit. */
 RVL_MUST_USE rvl_status rvl__dicom_stored_frame(rvl_dicom_pixels *out, const rvl_dicom *d, int64_t i_frame,
                                                 rvl_error *err);

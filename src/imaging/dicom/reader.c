@@ -253,17 +253,10 @@ rvl_status rvl_dicom_parse(rvl_dicom **out, const void *bytes, size_t n_bytes, c
     return parse(out, (rvl_span){.ptr = bytes, .n_bytes = n_bytes}, name, false, limits, err);
 }
 
-rvl_status rvl__dicom_open_header(rvl_dicom **out, const char *path, const rvl_limits *limits, rvl_error *err)
+rvl_status rvl__dicom_parse_header(rvl_dicom **out, const void *bytes, size_t n_bytes, const char *name,
+                                   const rvl_limits *limits, rvl_error *err)
 {
-    rvl_file_map map = {0}; /* only the pages before the pixels are read */
-    rvl_status   st = rvl_file_map_open(&map, path, err);
-
-    *out = NULL;
-    if (st)
-        return st;
-    st = parse(out, (rvl_span){.ptr = map.ptr, .n_bytes = map.n_bytes}, path, true, limits, err);
-    rvl_file_map_close(&map);
-    return st;
+    return parse(out, (rvl_span){.ptr = bytes, .n_bytes = n_bytes}, name, true, limits, err);
 }
 
 rvl_status rvl_dicom_open(rvl_dicom **out, const char *path, const rvl_limits *limits, rvl_error *err)

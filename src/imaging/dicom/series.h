@@ -92,6 +92,9 @@ typedef struct {
 /** Read the header of file->path; damage only marks the file as skipped. NOMEM. */
 RVL_MUST_USE rvl_status rvl__series_file_read(rvl__scan_file *file, int64_t i_file, const rvl_limits *limits,
                                               rvl_error *err);
+/** The same of a header that is parsed. */
+RVL_MUST_USE rvl_status rvl__series_facts_read(rvl__scan_file *file, const rvl_dicom *d, int64_t i_file,
+                                               rvl_error *err);
 void                    rvl__series_file_fini(rvl__scan_file *file);
 
 struct rvl_dicom_scan {

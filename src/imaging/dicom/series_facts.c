@@ -233,26 +233,11 @@ static rvl_status slices_read(rvl__scan_file *file, const rvl_dicom *d, int64_t 
     return st ? skip(file, RVL_SKIP_DAMAGED, why.text, err) : RVL_OK;
 }
 
-rvl_status rvl__series_file_read(rvl__scan_file *file, int64_t i_file, const rvl_limits *limits, rvl_error *err)
+rvl_status rvl__series_facts_read(rvl__scan_file *file, const rvl_dicom *d, int64_t i_file, rvl_error *err)
 {
-    rvl_error    why = {0};
-    rvl_dicom   *d = NULL;
-    rvl_file_map map = {0};
-    bool         is_dicom = false;
-    rvl_status   st = rvl_file_map_open(&map, file->path, &why);
-
-    if (!st)
-        is_dicom = rvl_dicom_is(map.ptr, map.n_bytes);
-    rvl_file_map_close(&map);
-    if (!st && !is_dicom)
-        return skip(file, RVL_SKIP_NOT_DICOM, "", err);
-    if (!st)
-        st = rvl__dicom_open_header(&d, file->path, limits, &why);
-    if (st == RVL_ERR_NOMEM || st == RVL_ERR_DEVICE)
-        return rvl_fail(err, st, "%s", why.text);
-    if (st)
-        return skip(file, RVL_SKIP_DAMAGED, why.text, err);
     const char *no_image = no_image_reason(&d->header);
+    rvl_status  st = RVL_OK;
+
     if (rvl__dcmtk_has(rvl__dcmtk_root(d->dataset), DIRECTORY_RECORDS))
         st = skip(file, RVL_SKIP_DIRECTORY, "it is a DICOMDIR", err);
     else if (no_image)
@@ -261,6 +246,26 @@ rvl_status rvl__series_file_read(rvl__scan_file *file, int64_t i_file, const rvl
         st = slices_read(file, d, i_file, err);
     if (!st && !file->is_skipped)
         facts_read(&file->facts, d);
+    return st;
+}
+
+rvl_status rvl__series_file_read(rvl__scan_file *file, int64_t i_file, const rvl_limits *limits, rvl_error *err)
+{
+    rvl_error    why = {0};
+    rvl_dicom   *d = NULL;
+    rvl_file_map map = {0}; /* only the pages before the pixels are read */
+    rvl_status   st = rvl_file_map_open(&map, file->path, &why);
+
+    if (!st && !rvl_dicom_is(map.ptr, map.n_bytes)) {
+        rvl_file_map_close(&map);
+        return skip(file, RVL_SKIP_NOT_DICOM, "", err);
+    }
+    if (!st)
+        st = rvl__dicom_parse_header(&d, map.ptr, map.n_bytes, file->path, limits, &why);
+    rvl_file_map_close(&map);
+    if (st == RVL_ERR_NOMEM || st == RVL_ERR_DEVICE)
+        return rvl_fail(err, st, "%s", why.text);
+    st = st ? skip(file, RVL_SKIP_DAMAGED, why.text, err) : rvl__series_facts_read(file, d, i_file, err);
     rvl_dicom_close(d);
     return st;
 }
