@@ -112,6 +112,19 @@ static int end_result(rvl_cli *cli, const rvl_ingest_result *r, const rvl_ingest
     return r->n_failed > 0 ? 5 : 0;
 }
 
+/* Combinations without effect; the exit code is set. */
+static bool is_excluded(rvl_cli *cli, bool has_check, bool check_cohort, bool has_folds)
+{
+    return cli_excludes(cli, check_cohort, "--check of a cohort (without -o)",
+                        (const char *const[]){"map", "preset", "depth", "height", "width", "split-ratio", "folds",
+                                              "seed", "limit", "force", "dry-run", "file-seconds", "file-mib",
+                                              "workers", NULL}) ||
+           cli_excludes(cli, cli->dry_run, "--dry-run",
+                        (const char *const[]){"check", "shard", "file-seconds", "file-mib", "workers", NULL}) ||
+           cli_excludes(cli, has_check, "--check", (const char *const[]){"shard", NULL}) ||
+           cli_excludes(cli, has_folds, "--folds", (const char *const[]){"split-ratio", NULL});
+}
+
 int cmd_ingest(int argc, char **argv, rvl_cli *cli)
 {
     rvl_ingest_opts   o = {0};
@@ -134,6 +147,10 @@ int cmd_ingest(int argc, char **argv, rvl_cli *cli)
             OPT_INT("folds", 0, &folds, "make N folds by patient instead of splits [none]"),
             OPT_STR("shard", 0, &shard, "I/N", "only prepare part I of N; without it, parts are put together [all]"),
             OPT_FLAG("check", 0, &check, "verify packs, references, duplicates and leakage"),
+            OPT_GROUP("decoding"),
+            OPT_REAL("file-seconds", &o.max_file_seconds, "time that one file may take in its worker process [10]"),
+            OPT_INT("file-mib", 0, &o.max_file_mib, "memory that one file may take there [1024]"),
+            OPT_INT("workers", 0, &o.n_workers, "files decoded at a time [the processors, at most 16]"),
             OPT_END,
     };
 
@@ -141,12 +158,7 @@ int cmd_ingest(int argc, char **argv, rvl_cli *cli)
                    argc, argv))
         return cli->exit_code;
     bool check_cohort = check && !cli->output;
-    if (cli_excludes(cli, check_cohort, "--check of a cohort (without -o)",
-                     (const char *const[]){"map", "preset", "depth", "height", "width", "split-ratio", "folds", "seed",
-                                           "limit", "force", "dry-run", NULL}) ||
-        cli_excludes(cli, cli->dry_run, "--dry-run", (const char *const[]){"check", "shard", NULL}) ||
-        cli_excludes(cli, check, "--check", (const char *const[]){"shard", NULL}) ||
-        cli_excludes(cli, folds != 0, "--folds", (const char *const[]){"split-ratio", NULL}))
+    if (is_excluded(cli, check, check_cohort, folds != 0))
         return cli->exit_code;
     if (ratio && !parse_ratio(o.split_ratio, ratio))
         return cli_usage(cli, "--split-ratio wants three whole numbers like 80/10/10, not '%s'", ratio);

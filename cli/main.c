@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file cli/main.c
- * Entry: OpenMP's wait policy, signals, the verb table. No logic lives here.
+ * Entry: worker processes, OpenMP's wait policy, signals, the verb table. No logic lives here.
  */
 #include "base/str.h"
 #include "base/util.h"
 #include "rvl/plan.h"
 #include "cli/cli.h"
+#include "imaging/decode.h"
 #include <omp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -140,6 +141,10 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    int code;
+
+    if (rvl_worker_main(&code, argc, argv, rvl_decode_serve)) /* a process that reads files for another */
+        return code;
     want_passive_waiting(argv);
     install_signals();
     return close_stdout(run(argc, argv));

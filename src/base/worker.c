@@ -404,6 +404,13 @@ rvl_status rvl_workers_finish(rvl_workers *w, int i, rvl_error *err)
     return k->status ? rvl_fail(err, k->status, "%s", k->why.text) : RVL_OK;
 }
 
+bool rvl_workers_answered(const rvl_workers *w, int i)
+{
+    const worker *k = &w->workers[i];
+
+    return k->n_wire == sizeof k->wire && k->head && k->n_head == k->wire.n_head && k->pid > 0;
+}
+
 rvl_span rvl_workers_head(const rvl_workers *w, int i)
 {
     const worker *k = &w->workers[i];

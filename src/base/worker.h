@@ -53,6 +53,8 @@ void                       rvl_workers_start(rvl_workers *w, int i, const void *
 /** Wait for the answer of worker `i`, while all others are listened to. The handler's own failure comes as it was, its
  *  NOMEM as LIMIT. LIMIT: killed for time, or for memory. FORMAT: the worker crashed; the text names the signal. */
 RVL_MUST_USE rvl_status    rvl_workers_finish(rvl_workers *w, int i, rvl_error *err);
+/** Whether the worker lived to answer the last request, be it by a failure of its handler. */
+bool                       rvl_workers_answered(const rvl_workers *w, int i);
 /** The last answer's text; borrowed until the worker's next request. */
 rvl_span                   rvl_workers_head(const rvl_workers *w, int i);
 /** The last answer's body, moved to the caller (rvl_free). NULL if it had none. */

@@ -12,6 +12,7 @@
 #include "cohort/writer.h"
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define TEMPORARY ".tmp-" /* how rvl_outfile calls a file that is not complete */
 
@@ -321,6 +322,18 @@ static rvl_status take_shards(ingest *g, rvl_error *err)
     return rvl__shards_open(&g->shards, g->out_path, g->fingerprint, &g->map.spec, g->pack_hash, g->plan.n_rows, err);
 }
 
+static rvl_worker_opts worker_limits(const rvl_ingest_opts *o)
+{
+    const long n_processors = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return (rvl_worker_opts){.n_workers = o->n_workers > 0     ? (int)o->n_workers
+                                          : n_processors < 1   ? 1
+                                          : n_processors <= 16 ? (int)n_processors
+                                                               : 16,
+                             .max_seconds = o->max_file_seconds,
+                             .max_memory_bytes = o->max_file_mib * (1 << 20)};
+}
+
 static rvl_status ingest_write(ingest *g, rvl_error *err)
 {
     int64_t    n_committed = 0;
@@ -347,7 +360,8 @@ static rvl_status ingest_write(ingest *g, rvl_error *err)
                               .shards = g->shards,
                               .spec = g->map.spec,
                               .first_row = g->first_row,
-                              .end_row = g->end_row};
+                              .end_row = g->end_row,
+                              .limits = worker_limits(&g->opts)};
     if (!st)
         st = rvl__writer_start(&g->writer, err);
     if (!st)
@@ -478,6 +492,10 @@ rvl_status rvl_cohort_ingest(rvl_ingest_result *out, const rvl_ingest_opts *opts
         (opts->n_shards < 1 || opts->n_shards > RVL_MAX_SHARDS || opts->shard < 1 || opts->shard > opts->n_shards))
         st = rvl_fail(err, RVL_ERR_USAGE, "shards are 1/n to n/n, n at most %d, not %d/%d", RVL_MAX_SHARDS, opts->shard,
                       opts->n_shards);
+    if (!st && (!(opts->max_file_seconds >= 0 && opts->max_file_seconds <= 86400) || opts->max_file_mib < 0 ||
+                opts->max_file_mib > (int64_t)1 << 30 || opts->n_workers < 0 || opts->n_workers > RVL_WORKERS_MAX))
+        st = rvl_fail(err, RVL_ERR_USAGE, "a file may take up to 86400 s and 1 PiB, in up to %d workers",
+                      RVL_WORKERS_MAX);
     if (!st && !opts->dry_run)
         st = ingest_paths(&g, err);
     if (!st)

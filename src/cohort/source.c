@@ -8,7 +8,6 @@
 #include "base/alloc.h"
 #include "base/csv.h"
 #include "base/file.h"
-#include "imaging/image_file.h"
 #include "imaging/npy.h"
 #include <limits.h>
 #include <stdlib.h>
@@ -16,7 +15,6 @@
 
 #define TABLE_MAX_BYTES ((size_t)1 << 30)
 #define ARRAY_MAX_BYTES ((size_t)4 << 30)
-#define IMAGE_MAX_BYTES ((size_t)1 << 30)
 
 typedef struct {
     rvl_npy images, labels;
@@ -299,67 +297,27 @@ static rvl_status array_image(rvl_volume **out, const rvl__source *s, int64_t i_
     return RVL_OK;
 }
 
-/* Messages of the volume readers name the whole path: the table's word for it is enough, and may be less private. */
-static rvl_status volume_image(rvl_volume **out, const rvl__source *s, const char *path, const char *name,
-                               rvl_error *err)
+rvl_status rvl__source_job(rvl_decode_job *out, const rvl__source *s, int64_t i_row, rvl_error *err)
 {
-    rvl_error  why = {0};
-    rvl_status st = RVL_OK;
-
-    if (!rvl_path_exists(path) || rvl_path_is_dir(path))
-        return rvl_fail(err, RVL_ERR_NOT_FOUND, "cannot read image '%s': %s", name,
-                        rvl_path_is_dir(path) ? "it is a folder" : "no such file");
-    st = rvl_preprocess_load(out, &s->map->spec, path, &s->map->hu, &why);
-    if (!st)
+    *out = (rvl_decode_job){.name = rvl__source_cell(s, i_row, RVL__COLUMN_IMAGE),
+                            .spec = s->map->spec,
+                            .hu = s->map->hu,
+                            .view = rvl_view_parse(rvl__source_cell(s, i_row, RVL__COLUMN_VIEW))};
+    if (!s->csv)
         return RVL_OK;
-    const char *at = strstr(why.text, path);
-    if (at)
-        return rvl_fail(err, st, "%.*s%s%s", (int)(at - why.text), why.text, name, at + strlen(path));
-    return rvl_fail(err, st, "cannot read image '%s': %s", name, why.text);
+    out->path = rvl__source_image_path(s, i_row);
+    return out->path ? RVL_OK : rvl_fail(err, RVL_ERR_NOMEM, "cannot read image '%s': out of memory", out->name);
 }
 
-static rvl_status file_image(rvl_volume **out, const rvl__source *s, int64_t i_row, rvl_error *err)
+rvl_status rvl__source_array_codes(void *codes, rvl_decode_facts *facts, const rvl__source *s, int64_t i_row,
+                                   const rvl_decode_job *job, rvl_error *err)
 {
-    const char *name = rvl__source_cell(s, i_row, RVL__COLUMN_IMAGE);
-    char       *path = rvl__source_image_path(s, i_row);
-    char       *bytes = NULL;
-    size_t      n_bytes = 0;
-    rvl_error   why = {0};
-    rvl_status  st;
+    rvl_volume *v = NULL;
+    rvl_status  st = array_image(&v, s, i_row, err);
 
-    if (!path)
-        return rvl_fail(err, RVL_ERR_NOMEM, "cannot read image '%s': out of memory", name);
-    if (rvl_preprocess_is_volume(&s->map->spec)) {
-        st = volume_image(out, s, path, name, err);
-        rvl_free(path);
-        return st;
-    }
-    st = rvl_path_is_dir(path) ? rvl_fail(&why, RVL_ERR_IO, "is a folder")
-                               : rvl_file_read(&bytes, &n_bytes, path, IMAGE_MAX_BYTES, &why);
-    if (st)
-        st = rvl_fail(err, st, "cannot read image '%s': %s", name,
-                      st == RVL_ERR_NOT_FOUND ? "no such file" : rvl_status_text(st));
-    else
-        st = rvl_image_parse_voi(out, bytes, n_bytes, name, s->map->spec.window == RVL_WINDOW_VOI, NULL, err);
-    rvl_free(bytes);
-    rvl_free(path);
+    *facts = (rvl_decode_facts){0};
+    if (!st)
+        st = rvl_decode_volume(codes, facts, job, v, err);
+    rvl_volume_free(v);
     return st;
-}
-
-rvl_status rvl__source_image(rvl_volume **out, const rvl__source *s, int64_t i_row, rvl_error *err)
-{
-    rvl_status st;
-
-    *out = NULL;
-    st = s->csv ? file_image(out, s, i_row, err) : array_image(out, s, i_row, err);
-    if (st)
-        return st;
-    rvl_view view = rvl_view_parse(rvl__source_cell(s, i_row, RVL__COLUMN_VIEW));
-    if (view != RVL_VIEW_UNKNOWN) /* the table's word counts; a DICOM file's own where it has none */
-        (*out)->view = view;
-    if ((*out)->modality == RVL_MODALITY_UNKNOWN && !(*out)->body_part[0]) /* a radiograph of a hand stays one */
-        (*out)->modality = s->map->spec.modality;
-    if ((*out)->modality == s->map->spec.modality)
-        memcpy((*out)->body_part, s->map->spec.body_part, sizeof(*out)->body_part);
-    return RVL_OK;
 }

@@ -7,6 +7,7 @@
 #define RVL_COHORT_SOURCE_H
 #include "base/util.h"
 #include "cohort/map.h"
+#include "imaging/decode.h"
 
 typedef struct rvl__source rvl__source;
 /** `map` is borrowed; paths are relative to `folder`. `limit` > 0 takes the first rows only. The content of the
@@ -30,7 +31,10 @@ const char                *rvl__source_column_name(const rvl__source *s, rvl__co
 const char                *rvl__source_root(const rvl__source *s);
 /** Full path of the image's file; caller frees; NULL if out of memory or an array. */
 char                      *rvl__source_image_path(const rvl__source *s, int64_t i_row);
-/** The image, with modality, body part and view set. The message names the image as the table does. */
-RVL_MUST_USE rvl_status    rvl__source_image(rvl_volume **out, const rvl__source *s, int64_t i_row, rvl_error *err);
+/** How to decode the row's image: the caller frees `path` (NULL for an array), all else is borrowed. NOMEM. */
+RVL_MUST_USE rvl_status    rvl__source_job(rvl_decode_job *out, const rvl__source *s, int64_t i_row, rvl_error *err);
+/** Codes of an image of an array, which is in memory. */
+RVL_MUST_USE rvl_status    rvl__source_array_codes(void *codes, rvl_decode_facts *facts, const rvl__source *s,
+                                                   int64_t i_row, const rvl_decode_job *job, rvl_error *err);
 
 #endif /* RVL_COHORT_SOURCE_H */

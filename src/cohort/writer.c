@@ -59,6 +59,7 @@ rvl_status rvl__writer_start(rvl__writer *w, rvl_error *err)
     if (!st && (!next || !rvl_parse_i64(next, &w->next_row) || w->next_row < w->first_row || w->next_row > w->end_row))
         st = rvl_fail(err, RVL_ERR_FORMAT, "cohort.db has no usable journal\nhint: start again with --force");
     w->n_done = w->next_row - w->first_row;
+    w->n_begun = w->next_row;
     rvl_free(next);
     if (!st)
         st = mark_known(w->has_study, w->plan->studies.n, w->db, "SELECT i_study FROM studies", err);
@@ -66,14 +67,21 @@ rvl_status rvl__writer_start(rvl__writer *w, rvl_error *err)
         st = mark_known(w->has_patient, w->plan->patients.n, w->db, "SELECT i_patient FROM patients", err);
     if (!st)
         st = rvl__catalogue_i64(&w->n_failed, w->db, "SELECT count(*) FROM failures", err);
+    if (!st && !w->shards)
+        st = rvl_decoder_open(&w->decoder, &w->limits, err);
     return st;
 }
 
 void rvl__writer_fini(rvl__writer *w)
 {
+    rvl_decoder_close(w->decoder);
+    for (int i = 0; i < RVL_WORKERS_MAX; i++)
+        rvl_free((void *)w->jobs[i].path);
     rvl_free(w->codes);
     rvl_free(w->has_study);
     rvl_free(w->has_patient);
+    *w->jobs = (rvl_decode_job){0};
+    w->decoder = NULL;
     w->codes = NULL;
     w->has_study = w->has_patient = NULL;
 }
@@ -162,29 +170,49 @@ static rvl_status put_study(rvl__writer *w, int64_t i_study, rvl_error *err)
     return st;
 }
 
-/** What is known of an image besides its codes. */
-typedef struct {
-    rvl_view view;
-    char     laterality;
-    bool     is_flat;
-} image_facts;
+static bool is_taken(const rvl__writer *w, int64_t i_row)
+{
+    return !w->plan->rows[i_row].failure && w->plan->rows[i_row].i_study >= 0;
+}
+
+/** Keep the decoder busy: rows `i_row` and the next ones, as many as it has slots. */
+static rvl_status begin_ahead(rvl__writer *w, int64_t i_row, rvl_error *err)
+{
+    const int n_slots = rvl_decoder_slots(w->decoder);
+
+    for (; w->n_begun < i_row + n_slots && w->n_begun < w->end_row; w->n_begun++) {
+        const int slot = (int)(w->n_begun % n_slots);
+        if (!is_taken(w, w->n_begun))
+            continue;
+        rvl_status st = rvl__source_job(&w->jobs[slot], w->source, w->n_begun, err);
+        if (st)
+            return st;
+        if (w->jobs[slot].path)
+            rvl_decoder_start(w->decoder, slot, &w->jobs[slot]);
+    }
+    return RVL_OK;
+}
 
 /** Codes from the image itself; a failure is the image's. */
-static rvl_status codes_of_source(image_facts *facts, rvl__writer *w, int64_t i_row, rvl_error *why)
+static rvl_status codes_of_source(rvl_decode_facts *facts, bool *is_image, rvl__writer *w, int64_t i_row,
+                                  rvl_error *why)
 {
-    rvl_volume *volume = NULL;
-    rvl_status  st = rvl__source_image(&volume, w->source, i_row, why);
+    rvl_status st = begin_ahead(w, i_row, why);
 
-    if (!st)
-        st = rvl_preprocess_codes(w->codes, &w->spec, volume, false, &facts->is_flat, why);
-    facts->view = volume ? volume->view : w->plan->rows[i_row].view;
-    facts->laterality = volume ? volume->laterality : '\0';
-    rvl_volume_free(volume);
+    *is_image = !st;
+    if (st)
+        return st;
+    const int       slot = (int)(i_row % rvl_decoder_slots(w->decoder));
+    rvl_decode_job *job = &w->jobs[slot];
+    st = job->path ? rvl_decoder_finish(w->codes, facts, w->decoder, slot, why)
+                   : rvl__source_array_codes(w->codes, facts, w->source, i_row, job, why);
+    rvl_free((void *)job->path);
+    job->path = NULL;
     return st;
 }
 
 /** Codes from a shard. A failure of the image is in `why`, with `*is_image` set; others stop the ingest. */
-static rvl_status codes_of_shard(image_facts *facts, bool *is_image, rvl__writer *w, int64_t i_row, rvl_error *why)
+static rvl_status codes_of_shard(rvl_decode_facts *facts, bool *is_image, rvl__writer *w, int64_t i_row, rvl_error *why)
 {
     rvl__shard_row row;
     rvl_status     st = rvl__shards_row(&row, w->shards, i_row, why);
@@ -196,7 +224,7 @@ static rvl_status codes_of_shard(image_facts *facts, bool *is_image, rvl__writer
         return rvl_fail(why, RVL_ERR_FORMAT, "%s", row.failure);
     memcpy(w->codes, row.codes, w->pack->row_bytes);
     rvl__shards_done(w->shards, &row);
-    *facts = (image_facts){row.view, row.laterality, row.is_flat};
+    *facts = (rvl_decode_facts){row.view, row.laterality, row.is_flat};
     return RVL_OK;
 }
 
@@ -204,12 +232,12 @@ static rvl_status codes_of_shard(image_facts *facts, bool *is_image, rvl__writer
 static rvl_status write_image(rvl__writer *w, int64_t i_row, rvl_error *err)
 {
     const rvl__plan_row *row = &w->plan->rows[i_row];
-    image_facts          facts = {0};
+    rvl_decode_facts     facts = {0};
     rvl_error            why = {0};
     bool                 is_image = true;
     uint64_t             checksum = 0;
-    rvl_status           st =
-        w->shards ? codes_of_shard(&facts, &is_image, w, i_row, &why) : codes_of_source(&facts, w, i_row, &why);
+    rvl_status           st = w->shards ? codes_of_shard(&facts, &is_image, w, i_row, &why)
+                                        : codes_of_source(&facts, &is_image, w, i_row, &why);
 
     if (st == RVL_ERR_NOMEM || (st && !is_image))
         return rvl_fail(err, st, "%s", why.text);
@@ -235,7 +263,7 @@ static rvl_status write_batch(rvl__writer *w, int64_t end, rvl_error *err)
     for (int64_t i = w->next_row; !st && i < end; i++) {
         if (w->plan->rows[i].failure)
             st = put_failure(w, i, w->plan->rows[i].failure, err);
-        else if (w->plan->rows[i].i_study >= 0)
+        else if (is_taken(w, i))
             st = write_image(w, i, err);
         if (!st)
             rvl_progress_update(i + 1 - w->first_row, w->n_failed);

@@ -27,9 +27,13 @@ typedef struct {
     void              *codes;                   /* one pack row */
     bool              *has_study, *has_patient; /* already in the catalogue */
     int64_t            next_row, n_failed, n_done;
+    rvl_worker_opts    limits; /* of decoding */
+    rvl_decoder       *decoder;
+    rvl_decode_job     jobs[RVL_WORKERS_MAX]; /* of row r: number r % slots */
+    int64_t            n_begun;               /* rows before it have been given to the decoder */
 } rvl__writer;
 
-/** The fields up to end_row are set by the caller; picks up what the catalogue already holds. */
+/** The fields up to end_row and limits are set by the caller; picks up what the catalogue already holds. */
 RVL_MUST_USE rvl_status rvl__writer_start(rvl__writer *w, rvl_error *err);
 /** Write all rows that are left. CANCELLED after a commit if the user asked to stop. */
 RVL_MUST_USE rvl_status rvl__writer_run(rvl__writer *w, rvl_error *err);

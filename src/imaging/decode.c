@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file imaging/decode.c
+ * A job goes to a worker as two structs of this build and two texts; facts and codes come back.
+ */
+#include "imaging/decode.h"
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/log.h"
+#include <string.h>
+
+typedef struct {
+    rvl_preprocess spec;
+    rvl_hu_opts    hu;
+    rvl_view       view;
+    size_t         n_path, n_name; /* without their NULs, which are sent too */
+} request_head;
+
+struct rvl_decoder {
+    rvl_workers          *workers; /* NULL: in this process */
+    const rvl_decode_job *job;     /* of the one slot there is then */
+    struct {
+        const char *name;
+        size_t      n_bytes;
+    } slots[RVL_WORKERS_MAX];
+};
+
+size_t rvl_decode_bytes(const rvl_preprocess *spec)
+{
+    int64_t side[3];
+
+    rvl_preprocess_load_sides(side, spec);
+    return (size_t)side[0] * (size_t)side[1] * (size_t)side[2] * (size_t)(spec->bits / 8);
+}
+
+rvl_status rvl_decode_volume(void *codes, rvl_decode_facts *facts, const rvl_decode_job *job, rvl_volume *v,
+                             rvl_error *err)
+{
+    if (job->view != RVL_VIEW_UNKNOWN)
+        v->view = job->view;
+    if (v->modality == RVL_MODALITY_UNKNOWN && !v->body_part[0]) /* a radiograph of a hand stays one */
+        v->modality = job->spec.modality;
+    if (v->modality == job->spec.modality)
+        memcpy(v->body_part, job->spec.body_part, sizeof v->body_part);
+    *facts = (rvl_decode_facts){.view = v->view, .laterality = v->laterality};
+    return rvl_preprocess_codes(codes, &job->spec, v, false, &facts->is_flat, err);
+}
+
+rvl_status rvl_decode_run(void *codes, rvl_decode_facts *facts, const rvl_decode_job *job, rvl_error *err)
+{
+    rvl_volume *v = NULL;
+    rvl_error   why = {0};
+    rvl_status  st;
+
+    if (rvl_path_is_dir(job->path))
+        return rvl_fail(err, RVL_ERR_IO, "cannot read image '%s': it is a folder", job->name);
+    if (!rvl_path_exists(job->path))
+        return rvl_fail(err, RVL_ERR_NOT_FOUND, "cannot read image '%s': no such file", job->name);
+    st = rvl_preprocess_load(&v, &job->spec, job->path, &job->hu, &why);
+    const char *at = st ? strstr(why.text, job->path) : NULL; /* readers name the path, which may name a patient */
+    if (at)
+        st = rvl_fail(err, st, "%.*s%s%s", (int)(at - why.text), why.text, job->name, at + strlen(job->path));
+    else if (st)
+        st = rvl_fail(err, st, "cannot read image '%s': %s", job->name, why.text);
+    if (!st)
+        st = rvl_decode_volume(codes, facts, job, v, err);
+    rvl_volume_free(v);
+    return st;
+}
+
+rvl_status rvl_decode_serve(rvl_worker_answer *answer, rvl_span request, rvl_error *err)
+{
+    request_head     head;
+    rvl_decode_facts facts = {0};
+
+    if (request.n_bytes < sizeof head)
+        return rvl_fail(err, RVL_ERR_INTERNAL, "a request of %zu bytes", request.n_bytes);
+    memcpy(&head, request.ptr, sizeof head);
+    const char *texts = (const char *)request.ptr + sizeof head;
+    if (request.n_bytes - sizeof head != head.n_path + head.n_name + 2)
+        return rvl_fail(err, RVL_ERR_INTERNAL, "a request of %zu bytes", request.n_bytes);
+    const rvl_decode_job job = {
+        .path = texts, .name = texts + head.n_path + 1, .spec = head.spec, .hu = head.hu, .view = head.view};
+    answer->n_body = rvl_decode_bytes(&job.spec);
+    answer->body = rvl_alloc_array(answer->n_body, 1);
+    if (!answer->body)
+        return rvl_fail(err, RVL_ERR_NOMEM, "cannot read image '%s': out of memory", job.name);
+    rvl_status st = rvl_decode_run(answer->body, &facts, &job, err);
+    if (!st)
+        rvl_str_add_n(&answer->head, &facts, sizeof facts);
+    return st;
+}
+
+rvl_status rvl_decoder_open(rvl_decoder **out, const rvl_worker_opts *opts, rvl_error *err)
+{
+    rvl_decoder *d = rvl_alloc_array(1, sizeof *d);
+    rvl_error    why = {0};
+
+    *out = d;
+    if (!d)
+        return rvl_fail(err, RVL_ERR_NOMEM, "cannot start decoding: out of memory");
+    if (rvl_workers_open(&d->workers, opts, &why) != RVL_OK)
+        rvl_log(RVL_LOG_WARN, "images are decoded in this process, without limits of time and memory: %s", why.text);
+    return RVL_OK;
+}
+
+void rvl_decoder_close(rvl_decoder *d)
+{
+    if (!d)
+        return;
+    rvl_workers_close(d->workers);
+    rvl_free(d);
+}
+
+int rvl_decoder_slots(const rvl_decoder *d)
+{
+    return d->workers ? rvl_workers_count(d->workers) : 1;
+}
+
+void rvl_decoder_start(rvl_decoder *d, int i, const rvl_decode_job *job)
+{
+    request_head head;
+    rvl_str      request = {0};
+
+    d->slots[i].name = job->name;
+    d->slots[i].n_bytes = rvl_decode_bytes(&job->spec);
+    d->job = job;
+    if (!d->workers)
+        return;
+    memset(&head, 0, sizeof head);
+    head.spec = job->spec;
+    head.hu = job->hu;
+    head.view = job->view;
+    head.n_path = strlen(job->path);
+    head.n_name = strlen(job->name);
+    rvl_str_add_n(&request, &head, sizeof head);
+    rvl_str_add_n(&request, job->path, head.n_path + 1);
+    rvl_str_add_n(&request, job->name, head.n_name + 1);
+    rvl_workers_start(d->workers, i, request.failed ? "" : request.ptr, request.failed ? 0 : request.n_bytes);
+    rvl_str_free(&request);
+}
+
+/* What a worker answers is checked: it has read untrusted bytes. */
+static bool answer_take(void *codes, rvl_decode_facts *facts, rvl_decoder *d, int i)
+{
+    rvl_span head = rvl_workers_head(d->workers, i);
+    size_t   n_bytes = 0;
+    void    *body = rvl_workers_take_body(d->workers, i, &n_bytes);
+    bool     is_ok = head.n_bytes == sizeof *facts && n_bytes == d->slots[i].n_bytes;
+    struct {
+        int           view; /* as a number: an enum or bool of other values is undefined */
+        char          laterality;
+        unsigned char is_flat;
+    } raw = {0};
+
+    _Static_assert(sizeof raw == sizeof *facts, "facts are read by their bytes");
+    if (is_ok)
+        memcpy(&raw, head.ptr, sizeof raw);
+    is_ok = is_ok && raw.view >= RVL_VIEW_UNKNOWN && raw.view <= RVL_VIEW_MLO && raw.is_flat <= 1 &&
+            (raw.laterality == '\0' || raw.laterality == 'L' || raw.laterality == 'R' || raw.laterality == 'B');
+    if (is_ok) {
+        *facts = (rvl_decode_facts){(rvl_view)raw.view, raw.laterality, raw.is_flat == 1};
+        memcpy(codes, body, n_bytes);
+    }
+    rvl_free(body);
+    return is_ok;
+}
+
+rvl_status rvl_decoder_finish(void *codes, rvl_decode_facts *facts, rvl_decoder *d, int i, rvl_error *err)
+{
+    rvl_error  why = {0};
+    rvl_status st;
+
+    *facts = (rvl_decode_facts){0};
+    if (!d->workers)
+        return rvl_decode_run(codes, facts, d->job, err);
+    st = rvl_workers_finish(d->workers, i, &why);
+    const bool is_broken = !st && !answer_take(codes, facts, d, i);
+    if (is_broken)
+        st = rvl_fail(&why, RVL_ERR_FORMAT, "its decoder gave a broken answer");
+    if (!st)
+        return st;
+    if (is_broken || !rvl_workers_answered(d->workers, i))
+        rvl_error_prefix(&why, "cannot read image '%s'", d->slots[i].name);
+    return rvl_fail(err, st, "%s", why.text);
+}
