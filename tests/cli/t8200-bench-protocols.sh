@@ -79,6 +79,8 @@ want 0 "metadata alone" '^metadata alone +1\.000 +1\.000' audit --metadata meta.
 has "beside a constant" '^constant +0\.500 +0\.667' out
 has "and the model" '^model +0\.500' out
 has "a patient in both is told" '^lt\.csv +0 +1 +- +-' out
+{ cat lt.csv; echo 'm3,g,1'; } > lt2.csv
+want 0 "and a case in both" '^lt2\.csv +1 +2 +- +-' "$rvl" bench --predictions pm.csv --labels lm.csv --bootstrap 0 --train-labels lt2.csv
 want 0 "the document names the columns that vary" '"sex"' audit --metadata meta.csv --json
 is "and no other" "$(grep -c '"kernel"' out)" 0
 want 0 "a page has both" '' audit --metadata meta.csv --html a.html

@@ -105,6 +105,29 @@ static void leakage__is_counted_between_parts_and_within(void **state)
     rvl_cohort_close(c);
 }
 
+/* Two texts that training has, one also in each other part: these two share nothing. */
+static void leakage__is_told_apart_by_what_is_shared(void **state)
+{
+    const char       *dir = *state;
+    rvl_cohort       *c = NULL;
+    rvl_cohort_counts n;
+
+    write_images(dir, 4, 12);
+    write_text(dir, "t.csv",
+               "path,pat,text,split\nimg0.png,A,Clear.,train\nimg1.png,B,Effusion.,train\n"
+               "img2.png,C,Clear.,val\nimg3.png,D,Effusion.,test\n");
+    write_text(dir, "map.yaml", MAP_TEXT);
+    ingest_ok(ingest_opts(dir, at(dir, "c")));
+    OK(rvl_cohort_open(&c, at(dir, "c"), &err));
+    OK(rvl_cohort_shared(&n, c, "test", "val", &err));
+    assert_true(n.texts == 0);
+    OK(rvl_cohort_shared(&n, c, "val", "test", &err));
+    assert_true(n.texts == 0);
+    OK(rvl_cohort_shared(&n, c, "train", "val,test", &err));
+    assert_true(n.texts == 2);
+    rvl_cohort_close(c);
+}
+
 static void check__refuses_a_patient_in_two_splits(void **state)
 {
     const char       *dir = *state;
@@ -194,6 +217,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         FOLDER_TEST(leakage__is_counted_and_listed),
         FOLDER_TEST(leakage__is_counted_between_parts_and_within),
+        FOLDER_TEST(leakage__is_told_apart_by_what_is_shared),
         FOLDER_TEST(check__refuses_a_patient_in_two_splits),
         FOLDER_TEST(leakage__is_gone_when_patients_are_split),
         FOLDER_TEST(check__finds_damage),
