@@ -441,6 +441,23 @@ static rvl_status check_suite(const char *suite, rvl_error *err)
     return RVL_OK;
 }
 
+/* With the parts that the cohort has and that lie apart from the measured one. */
+static rvl_status audit(json_t *root, const bench *b, rvl_error *err)
+{
+    const rvl_bench_opts *o = b->opts;
+    const char           *others[2] = {o->train_split, b->has_val ? o->val_split : NULL};
+    rvl_case_list         train = {0};
+    rvl_error             none = {0};
+
+    if (others[0] && rvl_cohort_cases(&train, b->cohort, others[0], &none))
+        others[0] = NULL;
+    rvl_case_list_fini(&train);
+    for (int i = 0; i < 2; i++)
+        if (others[i] && overlaps(others[i], o->split))
+            others[i] = NULL;
+    return rvl__audit_cohort(root, b->cohort, o->split, others, 2, err);
+}
+
 static rvl_status bench_cohort(json_t *root, const rvl_bench_opts *o, rvl_error *err)
 {
     bench       b = {.opts = o};
@@ -466,7 +483,7 @@ static rvl_status bench_cohort(json_t *root, const rvl_bench_opts *o, rvl_error 
             rvl_json_set(root, "map", json_string(o->map));
     }
     if (!st)
-        st = rvl__audit_cohort(root, b.cohort, o->split, (const char *const[]){o->train_split, o->val_split}, 2, err);
+        st = audit(root, &b, err);
     if (!st && wants(suite, "supervised"))
         st = bench_findings(root, &b, false, err);
     if (!st && wants(suite, "zeroshot"))

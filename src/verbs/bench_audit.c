@@ -6,7 +6,6 @@
 #include "verbs/bench_audit.h"
 #include "base/alloc.h"
 #include "base/json.h"
-#include "base/str.h"
 #include "base/util.h"
 #include "verbs/scan_groups.h"
 #include <stdlib.h>
@@ -33,7 +32,7 @@ rvl_status rvl__audit_cohort(json_t *root, rvl_cohort *c, const char *split, con
     if (!st)
         rvl_json_set(audit, "repeats", counts_json(&n));
     for (int i = 0; !st && i < n_others; i++) {
-        if (!others[i] || rvl_str_equal(others[i], split))
+        if (!others[i])
             continue;
         st = rvl_cohort_shared(&n, c, split, others[i], err);
         json_t *one = counts_json(&n);

@@ -47,6 +47,7 @@ is "are counted once" "$(grep -o '"n_cases": [0-9]*' out)" '"n_cases": 40'
 want 0 "baselines are fitted on the training split" '"fitted_on": "train"' "$rvl" bench --suite zeroshot --bootstrap 0 -m runs/clip cohort --json
 has "with the cohort's metadata" '"age"' out
 has "beside an audit" '"with": "train"' out
+want 0 "that does not compare a part with itself" '"shared": \[\]' "$rvl" bench --suite zeroshot --bootstrap 0 -m runs/clip cohort --split train,val --json
 { echo "id,spacing"; for f in raw/images/*.png; do echo "$(basename "$f"),0.$RANDOM"; done; } > spacing.csv
 want 0 "and with a table by file names" '"spacing"' "$rvl" bench --suite zeroshot --bootstrap 0 -m runs/clip cohort --metadata spacing.csv --json
 is "which knows every case" "$(grep -c 'no row for' err)" 0
