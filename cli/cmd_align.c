@@ -25,6 +25,7 @@ int cmd_align(int argc, char **argv, rvl_cli *cli)
            OPT_INT("embed-dim", 0, &o.embed_dim, "width of the shared space [128]"),
            OPT_STR("similarity", 0, &o.similarity, "KIND", "cosine or dot [cosine]"),
            OPT_REAL("temperature", &o.temperature, "start, or the fixed value [0.07]"),
+           OPT_REAL("label-loss", &o.label_loss, "weight of a BCE on the findings, on both embeddings [0]"),
            OPT_FLAG("learn-temperature", 0, &o.learn_temperature, "train it [yes]"),
            OPT_END,
     };

@@ -3,6 +3,8 @@
  * @file cli/help.c
  * Help texts, all from the command and option tables; topics of `rvl help`.
  */
+#include "base/embedded.h"
+#include "base/str.h"
 #include "cli/cli.h"
 #include <stdio.h>
 #include <string.h>
@@ -90,7 +92,7 @@ void cli_help_overview(void)
            "  rvl synth images -n 200 -o raw && rvl ingest raw -o cohort\n"
            "  rvl pretrain cohort --name pre && rvl align cohort --image-tower runs/pre --name clip\n"
            "  rvl bench cohort -m runs/clip --suite retrieval,zeroshot --split test\n\n"
-           "help: rvl <verb> -h, rvl help <topic>; topics: quickstart config exit-codes formats shapes\n"
+           "help: rvl <verb> -h, rvl help <topic>; topics: quickstart config presets exit-codes formats shapes\n"
            "Research only: not a medical device.\n");
 }
 
@@ -140,8 +142,51 @@ static const struct {
                "E embedding, Q heads, L layers, K classes or k of top-k. Slowest axis first.\n"},
 };
 
+/** "configs/ct-seed-align" as a line: its verb, its name and the first sentence of the comment that it begins with. */
+static void print_recipe(const rvl_embedded *e, const char *verb)
+{
+    const char *name = e->name + strlen("configs/");
+    char        line[100] = "";
+    size_t      n = 0;
+
+    for (const char *c = e->text; *c && n < sizeof line - 1; c++) {
+        if (c[0] == '\n' && c[1] != '#')
+            break;
+        if (*c == '#' || (*c == ' ' && c[-1] == '#'))
+            continue;
+        line[n++] = *c == '\n' ? ' ' : *c;
+        if ((*c == '.' || *c == ':') && (c[1] == ' ' || c[1] == '\n' || c[1] == '\0'))
+            break;
+    }
+    line[n] = '\0';
+    if (n > 0 && (line[n - 1] == ':' || line[n - 1] == '.'))
+        line[n - 1] = '\0';
+    printf("  %-10s--preset %-14.*s%s%s\n", verb, (int)(strlen(name) - strlen(verb) - 1), name, line,
+           n == sizeof line - 1 ? "..." : "");
+}
+
+static void help_presets(void)
+{
+    static const char *const verbs[] = {"pretrain", "align"};
+
+    printf("Recipes that come with rvl, as files of options; what is given besides wins (rvl help config):\n\n");
+    for (size_t v = 0; v < RVL_ARRAY_LEN(verbs); v++)
+        for (const rvl_embedded *e = rvl_embedded_files; e->name; e++)
+            if (rvl_str_starts(e->name, "configs/") && rvl_str_ends(e->name, verbs[v]))
+                print_recipe(e, verbs[v]);
+    printf(
+        "\nGrids of volumes for `rvl ingest --preset NAME` (depth x height x width; spacing along x, y, z):\n\n"
+        "  ct-tiny   48 x 96 x 96, 3.5 x 3.5 x 7 mm, -1000..200 HU\n"
+        "  ct-seed   crops of 96 x 192 x 192 from 120 x 240 x 240, 1.5 x 1.5 x 3 mm, -1000..200 HU (MPS-CT, GreenRFM)\n"
+        "  ct-clip   240 x 480 x 480, 0.75 x 0.75 x 1.5 mm, -1000..1000 HU (CT-CLIP)\n");
+}
+
 int cli_help_topic(const char *topic)
 {
+    if (strcmp(topic, "presets") == 0) {
+        help_presets();
+        return 0;
+    }
     if (strcmp(topic, "exit-codes") == 0) {
         help_exit_codes();
         return 0;

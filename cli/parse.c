@@ -50,7 +50,7 @@ static int add_common(cli_opt *all, int n, rvl_cli *cli)
         {CLI_DEVICE, OPT_STR("device", 0, &cli->device, "D", "auto, cpu or ref [auto]")},
         {CLI_PROGRESS, OPT_STR("progress", 0, &cli->progress, "MODE", "auto, bar, plain, json or none [auto]")},
         {0, OPT_INT("threads", 'j', &cli->threads, "compute threads [all processors]")},
-        {CLI_PRESET, OPT_STR("preset", 0, &cli->preset, "NAME", "recipe that comes with rvl: ct-tiny")},
+        {CLI_PRESET, OPT_STR("preset", 0, &cli->preset, "NAME", "recipe that comes with rvl: rvl help presets")},
         {0, OPT_STR("config", 0, &cli->config, "FILE", "YAML with values for the options above")},
         {0, OPT_LIST("set", &cli->set, "KEY=VALUE", "one value, as in a configuration file")},
         {0, OPT_FLAG("quiet", 'q', &cli->quiet, "errors only")},

@@ -15,7 +15,8 @@ bool cli_train_take(rvl_cli *cli, rvl_train_opts *o)
     char                    *text = NULL;
     json_t                  *config;
 
-    if (cli_excludes(cli, o->arch != NULL, "--arch", sizes))
+    if (cli_excludes(cli, o->arch && *o->arch, "--arch", sizes) ||
+        cli_excludes(cli, o->steps > 0, "--steps (--steps 0 goes by epochs)", (const char *const[]){"epochs", NULL}))
         return false;
     config = json_object();
     o->seed = cli->seed;

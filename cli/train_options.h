@@ -16,15 +16,18 @@
 
 #define TRAIN_RECIPE_OPTIONS(o)                                                                                        \
     OPT_GROUP("training"), OPT_INT("epochs", 0, &(o).epochs, "passes over the split [30]"),                            \
+        OPT_INT("steps", 0, &(o).steps, "optimizer steps in place of --epochs; 0 goes by epochs [0]"),                 \
         OPT_INT("batch-size", 0, &(o).batch_size, "studies an optimizer step sees [16]"),                              \
         OPT_INT("micro-batch", 0, &(o).micro_batch, "studies held at once; BatchNorm groups [batch size]"),            \
         OPT_REAL("lr", &(o).lr, "peak learning rate [3e-4]"),                                                          \
+        OPT_REAL("lr-min", &(o).lr_min, "where the cosine ends [0]"),                                                  \
         OPT_REAL("lr-head", &(o).lr_head, "that of what stands on the towers [as --lr]"),                              \
         OPT_REAL("wd", &(o).weight_decay, "weight decay [0.05]"), OPT_REAL("beta1", &(o).beta1, "AdamW [0.9]"),        \
         OPT_REAL("beta2", &(o).beta2, "AdamW [0.98]"),                                                                 \
         OPT_REAL("warmup", &(o).warmup, "share of the steps with rising learning rate [0.05]"),                        \
         OPT_REAL("clip-grad", &(o).clip_grad, "largest gradient norm; 0 is none [1]"),                                 \
         OPT_FLAG("augment", 0, &(o).augment, "small rotations, shifts, gain, noise [yes]"),                            \
+        OPT_FLAG("crop-only", 0, &(o).crop_only, "of these only random crops, where the pack is larger"),              \
         OPT_FLAG("deterministic", 0, &(o).deterministic, "the same bytes on this machine and build"),                  \
         OPT_INT("memory-limit", 0, &(o).memory_limit_mib, "MiB a step's plan may take [none]"), OPT_GROUP("run"),      \
         OPT_STR("name", 0, &(o).name, "NAME", "run folder under --runs [date and time]"),                              \
@@ -40,7 +43,8 @@
     OPT_GROUP("image_tower"),                                                                                          \
         OPT_STR("image-tower", 0, &(o).image_tower, "MODEL", "start from a run, bundle or weight file [random]"),      \
         OPT_STR("allow-missing", 0, &(o).allow_missing, "KEYS", "prefixes of keys that file may lack [none]"),         \
-        OPT_STR("arch", 0, &(o).arch, "NAME", "resnet18/34/50, vit_tiny/small/base, efficientnet_lite0 [by sizes]"),   \
+        OPT_STR("arch", 0, &(o).arch, "NAME",                                                                          \
+                "by name: docs/howto/towers.md lists them; \"\" is by sizes [by sizes]"),                              \
         OPT_INT("patch", 0, &(o).patch, "side of a vision transformer's patches [16]"),                                \
         OPT_STR("image-pooling", 0, &(o).image_pooling, "KIND", "of a vision transformer: cls or mean [cls]"),         \
         OPT_INT("in-channels", 0, &(o).in_channels, "channels that it reads, 1 or 3; an image has one [1]"),           \

@@ -23,15 +23,18 @@ typedef struct {
     const char *name;                           /* (date and time) */
     const char *resume;                         /* NULL: a new run; "": the latest complete step; else "step-12000" */
     int64_t     epochs;                         /* (30) */
+    int64_t     steps;                          /* optimizer steps in place of epochs (0: by epochs) */
     int64_t     batch_size;                     /* studies an optimizer step sees (16) */
     int64_t     micro_batch;                    /* studies held at once (batch size); BatchNorm groups have this size */
     double      lr, weight_decay, beta1, beta2; /* peak (3e-4), (0.05), (0.9), (0.98) */
+    double      lr_min;                         /* where the cosine ends (0) */
     double      lr_head, lr_image;              /* peaks of what stands on the towers, of the image tower (-1: lr) */
     double      warmup;                         /* share of all steps (0.05) */
     double      clip_grad;                      /* global norm (1); 0: none */
     int64_t     seed, threads, limit;           /* threads (all); limit: first N cases (all) */
     bool        deterministic, augment, dry_run;
-    int64_t     memory_limit_mib;                  /* (none) */
+    bool        crop_only;        /* of augmentation only random crops, where a pack is larger than the model's grid */
+    int64_t     memory_limit_mib; /* (none) */
     int64_t     log_every, save_every;             /* steps (10), (each epoch) */
     int64_t     eval_every, keep_last, keep_every; /* epochs (1), (3), multiples of steps (none) */
     const char *config_json; /* resolved configuration with origins, to be stored in the run; NULL: {} */
@@ -39,7 +42,8 @@ typedef struct {
     /* the image tower */
     const char *image_tower;   /* start from a run, bundle or weight file (random) */
     const char *allow_missing; /* comma-separated prefixes of keys that may be absent */
-    /* resnet18, resnet34, resnet50, vit_tiny, vit_small, vit_base, efficientnet_lite0 (a ResNet by its sizes) */
+    /* resnet18, resnet34, resnet50; of volumes r3d_18, r3d_18_lite, i3_resnet152; vit_tiny, vit_small, vit_base,
+     * efficientnet_lite0 ("": a ResNet by its sizes) */
     const char *arch;
     int64_t     patch;         /* side of a vision transformer's patches (16) */
     const char *image_pooling; /* of a vision transformer: cls or mean ("cls") */
@@ -80,7 +84,8 @@ typedef struct {
     bool                learn_temperature; /* (true) */
     const char         *text;              /* findings, impression or both ("both") */
     bool                sample_sentences;  /* train on random subsets of a report's sentences (true) */
-    const char         *duplicates;        /* equal texts in a batch: share (all are right alike) or ignore ("share") */
+    double              label_loss; /* weight of both embeddings' BCE on the findings through one linear layer (0) */
+    const char         *duplicates; /* equal texts in a batch: share (all are right alike) or ignore ("share") */
 } rvl_align_opts;
 
 typedef struct {

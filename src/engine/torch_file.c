@@ -29,7 +29,7 @@ static bool is_state_dict(const rvl_pickle_value *v)
 /** The dict that holds the tensors; NULL if there is none. */
 static const rvl_pickle_value *state_dict_find(const rvl_pickle_value *root)
 {
-    static const char *const keys[] = {"state_dict", "model", "module"};
+    static const char *const keys[] = {"state_dict", "model", "module", "encoder"};
 
     for (int depth = 0; depth < MAX_NESTING; depth++) {
         const rvl_pickle_value *inner = NULL;
@@ -137,7 +137,7 @@ static rvl_status nothing_found(const rvl_pickle_value *root, const char *name, 
         }
     st = rvl_fail(err, RVL_ERR_FORMAT,
                   "cannot read '%s': it holds no named tensors (%s%s)\n"
-                  "hint: they are looked for at the top and under 'state_dict', 'model' and 'module'",
+                  "hint: they are looked for at the top and under 'state_dict', 'model', 'module' and 'encoder'",
                   name, keys.n_bytes ? "at the top are " : "its root is no dict of any",
                   keys.n_bytes && !keys.failed ? keys.ptr : "");
     rvl_str_free(&keys);

@@ -3,9 +3,10 @@
  * @file engine/torch_file.h
  * The tensors of a file that torch.save wrote: a zip archive (since PyTorch 1.6) or five pickles and raw storages.
  *
- * The tensors are those of the state dict: the root, or what it holds under "state_dict", "model" or "module"; other
- * entries are passed over. Counts are checked against the bytes there; contiguous, aligned tensors borrow them, others
- * are gathered by their strides into memory of their own: all together at most four times the file and 16 MiB.
+ * The tensors are those of the state dict: the root, or what it holds under "state_dict", "model", "module" or
+ * "encoder"; other entries are passed over. Counts are checked against the bytes there; contiguous, aligned tensors
+ * borrow them, others are gathered by their strides into memory of their own: all together at most four times the file
+ * and 16 MiB.
  */
 #ifndef RVL_ENGINE_TORCH_FILE_H
 #define RVL_ENGINE_TORCH_FILE_H

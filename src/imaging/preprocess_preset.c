@@ -15,9 +15,12 @@ typedef struct {
     const char        orient[4];
 } preset;
 
-/* ct-tiny: 336 mm a side, so that a thorax fits. */
+/* ct-tiny: 336 mm a side, so that a thorax fits. ct-seed: MPS-CT's and GreenRFM's, crops of a larger pack, in the order
+ * of CT-CLIP's loader. ct-clip: CT-CLIP's, of its second version (-1000..1000 HU). */
 static const preset presets[] = {
     {"ct-tiny", {48, 96, 96}, {0, 0, 0}, {3.5, 3.5, 7}, -1000, 200, RVL_RESAMPLE_CENTRE, "LPS"},
+    {"ct-seed", {96, 192, 192}, {120, 240, 240}, {1.5, 1.5, 3}, -1000, 200, RVL_RESAMPLE_CT_CLIP, ""},
+    {"ct-clip", {240, 480, 480}, {0, 0, 0}, {0.75, 0.75, 1.5}, -1000, 1000, RVL_RESAMPLE_CT_CLIP, ""},
 };
 
 rvl_status rvl_preprocess_preset(rvl_preprocess *out, const char *name, rvl_error *err)

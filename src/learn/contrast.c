@@ -31,6 +31,9 @@ struct rvl_contrast {
     uint64_t            *hash;                                                /* (batch) of the tokens */
     int32_t             *group;                                               /* (batch) */
     float               *targets;                                             /* (batch, batch) */
+    float               *label_targets, *label_weights;                       /* (batch, K) */
+    float                label_scale;                                         /* 1 over the sum of weights */
+    int                  k;                                                   /* findings; 0 without a label loss */
     float               *image_embedding, *text_embedding, *d_image, *d_text; /* (batch, E) */
 };
 
@@ -50,6 +53,20 @@ static pair build_towers(rvl_contrast *s, rvl_graph *g, int64_t n, const rvl_pla
                   rvl_projection_build(g, text.pooled, &s->m->clip, "text_projection")};
 }
 
+/* The labels' loss added to the contrastive one. */
+static rvl_node *add_label_loss(rvl_contrast *s, rvl_graph *g, rvl_node *loss, pair p, int64_t n)
+{
+    const int64_t shape[] = {n, s->k};
+    const int64_t one = 1;
+    rvl_node     *targets = rvl_input(g, "label_targets", RVL_DTYPE_F32, 2, shape);
+    rvl_node     *weights = rvl_input(g, "label_weights", RVL_DTYPE_F32, 2, shape);
+    rvl_node     *scale = rvl_input(g, "label_scale", RVL_DTYPE_F32, 1, &one);
+    rvl_node     *labels = rvl_label_loss(rvl_label_head_build(g, p.image, s->k), rvl_label_head_build(g, p.text, s->k),
+                                          targets, weights, scale);
+
+    return rvl_add(loss, rvl_affine(labels, s->opts.label_loss, 0));
+}
+
 static void build_loss(rvl_contrast *s, rvl_graph *g, pair p, int64_t n)
 {
     const int64_t shape[] = {n, n};
@@ -57,6 +74,8 @@ static void build_loss(rvl_contrast *s, rvl_graph *g, pair p, int64_t n)
     rvl_node     *loss = s->opts.duplicates == RVL_DUPLICATES_SHARE
                              ? rvl_clip_loss_soft(g, logits, rvl_input(g, "targets", RVL_DTYPE_F32, 2, shape))
                              : rvl_clip_loss(g, logits, rvl_input(g, "diagonal", RVL_DTYPE_I32, 1, shape));
+    if (s->k > 0)
+        loss = add_label_loss(s, g, loss, p, n);
     rvl_output(g, "loss", loss);
     rvl_graph_backward(g, 1, &loss, NULL);
     rvl_graph_output_weight_grads(g);
@@ -128,7 +147,10 @@ rvl_status rvl_contrast_new(rvl_contrast **out, rvl_model *m, rvl_cohort *c, con
     s->group = rvl_alloc_array(n, sizeof *s->group);
     s->targets = rvl_alloc_array(n * n, sizeof *s->targets);
     s->image_embedding = rvl_alloc_array(4 * n * e, sizeof(float));
-    if (!s->ids || !s->mask || !s->hash || !s->group || !s->targets || !s->image_embedding)
+    s->k = opts->label_loss > 0 ? rvl_schema_count(m->schema) : 0;
+    s->label_targets = rvl_alloc_array(2 * n * (size_t)s->k + 1, sizeof(float));
+    s->label_weights = s->label_targets ? s->label_targets + n * (size_t)s->k : NULL;
+    if (!s->label_targets || !s->ids || !s->mask || !s->hash || !s->group || !s->targets || !s->image_embedding)
         st = rvl_fail(err, RVL_ERR_NOMEM, "out of memory for a contrastive batch of %zu", n);
     if (!st)
         st = rvl__check_rank(m, rvl_cohort_preprocess(c), err);
@@ -168,6 +190,7 @@ void rvl_contrast_free(rvl_contrast *s)
     rvl_free(s->hash);
     rvl_free(s->group);
     rvl_free(s->targets);
+    rvl_free(s->label_targets);
     rvl_free(s->image_embedding);
     rvl_free(s);
 }
@@ -261,8 +284,26 @@ static void share_equal(rvl_contrast *s, int64_t t)
     rvl_share_targets(s->targets, s->group, n);
 }
 
+/* Targets and weights of the batch's labels. */
+static void read_labels(rvl_contrast *s, const rvl_batch *batch)
+{
+    double sum = 0;
+
+    for (int64_t i = 0; i < s->opts.batch * s->k; i++) {
+        s->label_targets[i] = s->label_weights[i] = 0;
+        if (i / s->k < batch->n && batch->labels)
+            rvl_label_target((rvl_label_state)batch->labels[i], s->opts.uncertain, s->opts.missing,
+                             &s->label_targets[i], &s->label_weights[i]);
+        sum += (double)s->label_weights[i];
+    }
+    s->label_scale = sum > 0 ? (float)(1 / sum) : 0.0F;
+}
+
 static void put_targets(rvl_contrast *s, rvl_plan *plan)
 {
+    put(plan, "label_targets", s->label_targets);
+    put(plan, "label_weights", s->label_weights);
+    put(plan, "label_scale", &s->label_scale);
     if (s->opts.duplicates == RVL_DUPLICATES_SHARE) {
         put(plan, "targets", s->targets);
         return;
@@ -385,6 +426,7 @@ static rvl_status step(void *self, const rvl_batch *batch, int64_t step_number, 
     bound_scale(s->m);
     if (s->opts.duplicates == RVL_DUPLICATES_SHARE)
         share_equal(s, t);
+    read_labels(s, batch);
     if (s->opts.batch == s->opts.micro_batch)
         return step_whole(s, batch, t, step_number, loss, err);
     return step_chunks(s, batch, t, step_number, loss, err);

@@ -20,10 +20,15 @@ typedef enum { RVL_TEXT_FINDINGS, RVL_TEXT_IMPRESSION, RVL_TEXT_BOTH } rvl_text_
 typedef enum { RVL_DUPLICATES_IGNORE, RVL_DUPLICATES_SHARE } rvl_duplicates;
 
 typedef struct {
-    int64_t         batch, micro_batch; /* micro_batch divides batch */
-    bool            lock_image, lock_text;
-    rvl_text_choice text;
-    rvl_duplicates  duplicates;
+    int64_t              batch, micro_batch; /* micro_batch divides batch */
+    bool                 lock_image, lock_text;
+    rvl_text_choice      text;
+    rvl_duplicates       duplicates;
+    /* Weight of a second loss: both embeddings' BCE on the findings through one linear layer (rvl_label_loss); 0: none.
+     * Above 0 the model has a label head (rvl_clip_config) and the cohort labels. */
+    double               label_loss;
+    rvl_uncertain_policy uncertain; /* of the labels */
+    rvl_missing_policy   missing;
     bool     sample_sentences; /* train on a random, ordered subset of the report's sentences, by (seed, epoch, case) */
     uint64_t seed;
     rvl_plan_opts plan;

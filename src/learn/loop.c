@@ -62,7 +62,7 @@ static rvl_status one_step(loop *l, rvl_error *err)
     if (st)
         return failed_step(l, st, err);
     double scale = l->opts->clip_grad > 0 && l->grad_norm > l->opts->clip_grad ? l->opts->clip_grad / l->grad_norm : 1;
-    l->lr = rvl_schedule_lr(l->opts->lr, l->opts->warmup, l->at.step, l->n_steps);
+    l->lr = rvl_schedule_lr(l->opts->lr, l->opts->lr_min, l->opts->warmup, l->at.step, l->n_steps);
     rvl_adamw_step(l->o, l->lr, scale);
     rvl_state_commit(l->m->state);
     l->loss_sum += l->loss;
@@ -125,10 +125,10 @@ static rvl_status save(loop *l, bool is_best, rvl_error *err)
     return rvl_run_checkpoint(l->run, l->m, l->o, &l->at, is_best, l->opts->keep_last, l->opts->keep_every, err);
 }
 
-/* At the end of an epoch: evaluate when due, then save. */
+/* At the end of an epoch, or of the run: evaluate when due, then save. */
 static rvl_status end_epoch(loop *l, rvl_error *err)
 {
-    bool    is_last = l->at.epoch == l->opts->n_epochs;
+    bool    is_last = l->at.step == l->n_steps;
     bool    is_due = l->opts->has_validation && (is_last || l->at.epoch % l->opts->eval_every == 0);
     bool    is_best = false;
     json_t *metrics = NULL;
@@ -146,8 +146,9 @@ static rvl_status end_epoch(loop *l, rvl_error *err)
         rvl_json_set(metrics, "step", json_integer(l->at.step));
         rvl_json_set(metrics, "epoch", json_integer(l->at.epoch));
         rvl_json_set(metrics, "value", rvl_json_real(value));
-        rvl_log(RVL_LOG_INFO, "epoch %lld/%lld | %s %.4f%s", (long long)l->at.epoch, (long long)l->opts->n_epochs,
-                l->task->metric, value, is_best ? " (best)" : "");
+        rvl_log(RVL_LOG_INFO, "epoch %lld/%lld | %s %.4f%s", (long long)l->at.epoch,
+                (long long)((l->n_steps + l->n_batches - 1) / l->n_batches), l->task->metric, value,
+                is_best ? " (best)" : "");
         st = rvl_run_log(l->run, "eval.jsonl", metrics, err);
         if (st)
             return st;
@@ -158,7 +159,7 @@ static rvl_status end_epoch(loop *l, rvl_error *err)
 static rvl_status begin(loop *l, rvl_error *err)
 {
     l->n_batches = rvl_loader_n_batches(l->loader);
-    l->n_steps = l->n_batches * l->opts->n_epochs;
+    l->n_steps = l->opts->n_steps > 0 ? l->opts->n_steps : l->n_batches * l->opts->n_epochs;
     l->at = (rvl_run_position){.best_step = -1};
     if (rvl_run_resume_from(l->run, &l->at))
         rvl_log(RVL_LOG_INFO, "continuing at step %lld of %lld", (long long)l->at.step, (long long)l->n_steps);
@@ -178,7 +179,7 @@ static rvl_status run_steps(loop *l, rvl_error *err)
             st = log_step(l, err);
         if (!st && (!l->has_plan || l->at.step == l->n_steps)) /* at the end with the seconds of the whole run */
             st = write_plan(l, err);
-        bool ended = l->at.batch == 0;
+        bool ended = l->at.batch == 0 || l->at.step == l->n_steps;
         if (!st && ended)
             st = end_epoch(l, err);
         else if (!st && l->opts->save_every > 0 && l->at.step % l->opts->save_every == 0)

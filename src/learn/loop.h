@@ -27,7 +27,8 @@ typedef struct {
 
 typedef struct {
     int64_t n_epochs;
-    double  lr, warmup, clip_grad;
+    int64_t n_steps; /* if above 0 these end the run, wherever in an epoch, and n_epochs says nothing */
+    double  lr, lr_min, warmup, clip_grad;
     int64_t log_every, eval_every, save_every, keep_last, keep_every; /* steps, epochs, steps (0: epochs only), ... */
     bool    has_validation;
 } rvl_loop_opts;

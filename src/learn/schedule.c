@@ -6,7 +6,7 @@
 #include "learn/schedule.h"
 #include <math.h>
 
-double rvl_schedule_lr(double peak, double warmup, int64_t step, int64_t n_steps)
+double rvl_schedule_lr(double peak, double lowest, double warmup, int64_t step, int64_t n_steps)
 {
     static const double pi = 3.14159265358979323846;
     double              n_warm = floor(warmup * (double)n_steps + 0.5);
@@ -16,5 +16,5 @@ double rvl_schedule_lr(double peak, double warmup, int64_t step, int64_t n_steps
     double rest = (double)n_steps - n_warm;
     if (rest <= 1)
         return peak;
-    return 0.5 * peak * (1 + cos(pi * ((double)step - n_warm) / rest));
+    return lowest + 0.5 * (peak - lowest) * (1 + cos(pi * ((double)step - n_warm) / rest));
 }

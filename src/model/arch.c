@@ -30,6 +30,7 @@ static const int_field rank_fields[] = {IMAGE(n_spatial, 2, 3)};
     }
 static const int_field resnet_fields[] = {RESNET(width, 1, 8192), RESNET(stem_kernel, 1, 31),
                                           RESNET(stem_stride, 1, 16)};
+static const int_field depth_fields[] = {RESNET(stem_depth_kernel, 0, 31), RESNET(stem_depth_stride, 0, 16)};
 #define VIT(field, min, max)                                                                                           \
     {                                                                                                                  \
 #field, offsetof(rvl_vit_config, field), min, max                                                              \
@@ -157,11 +158,18 @@ static rvl_status blocks_check(const int *blocks, int n, const char *name, rvl_e
                 : RVL_OK;
 }
 
+/** A stem with sizes of its own along D; only then does the architecture name them. */
+static bool has_depth_stem(const rvl_resnet_config *cfg)
+{
+    return cfg->stem_depth_kernel != 0 || cfg->stem_depth_stride != 0;
+}
+
 static bool resnet_format(json_t *image, const rvl_resnet_config *cfg)
 {
     return fields_format(image, cfg, resnet_fields, RVL_ARRAY_LEN(resnet_fields)) &&
            rvl_json_set(image, "bottleneck", json_boolean(cfg->bottleneck)) &&
            rvl_json_set(image, "stem_pool", json_boolean(cfg->stem_pool)) &&
+           (!has_depth_stem(cfg) || fields_format(image, cfg, depth_fields, RVL_ARRAY_LEN(depth_fields))) &&
            counts_format(image, "blocks", cfg->blocks, RVL_ARRAY_LEN(cfg->blocks));
 }
 
@@ -223,7 +231,8 @@ static bool clip_format(json_t *arch, const rvl_clip_config *cfg)
     bool    ok = fields_format(clip, cfg, clip_fields, RVL_ARRAY_LEN(clip_fields)) &&
               rvl_json_set(clip, "similarity", json_string(similarity_names[cfg->similarity])) &&
               rvl_json_set(clip, "learn_temperature", json_boolean(cfg->learn_temperature)) &&
-              rvl_json_set(clip, "temperature", rvl_json_real(cfg->temperature));
+              rvl_json_set(clip, "temperature", rvl_json_real(cfg->temperature)) &&
+              (!cfg->label_head || rvl_json_set(clip, "label_head", json_true()));
 
     if (!ok)
         json_decref(clip);
@@ -252,6 +261,9 @@ static rvl_status resnet_parse(rvl_resnet_config *cfg, const json_t *image, rvl_
 
     if (!st)
         st = counts_parse(cfg->blocks, RVL_ARRAY_LEN(cfg->blocks), MAX_BLOCKS, image, "blocks", err);
+    cfg->stem_depth_kernel = cfg->stem_depth_stride = 0;
+    if (!st && json_object_get(image, depth_fields[0].name))
+        st = fields_parse(cfg, image, "image", depth_fields, RVL_ARRAY_LEN(depth_fields), err);
     cfg->bottleneck = rvl_json_get_bool(image, "bottleneck", false);
     cfg->stem_pool = rvl_json_get_bool(image, "stem_pool", false);
     return st;
@@ -331,6 +343,7 @@ static rvl_status clip_parse(rvl_clip_config *cfg, const json_t *clip, rvl_error
         st =
             name_parse(&similarity, clip, "clip", "similarity", similarity_names, RVL_ARRAY_LEN(similarity_names), err);
     cfg->similarity = (rvl_similarity)similarity;
+    cfg->label_head = rvl_json_get_bool(clip, "label_head", false);
     cfg->learn_temperature = rvl_json_get_bool(clip, "learn_temperature", false);
     cfg->temperature = rvl_json_get_f64(clip, "temperature", 0);
     return st;
@@ -383,6 +396,8 @@ static rvl_status resnet_check(const rvl_resnet_config *cfg, rvl_error *err)
 {
     rvl_status st = fields_check(cfg, "image", resnet_fields, RVL_ARRAY_LEN(resnet_fields), err);
 
+    if (!st)
+        st = fields_check(cfg, "image", depth_fields, RVL_ARRAY_LEN(depth_fields), err);
     return st ? st : blocks_check(cfg->blocks, RVL_ARRAY_LEN(cfg->blocks), "blocks", err);
 }
 
@@ -454,6 +469,8 @@ rvl_status rvl__arch_check(const rvl_model *m, rvl_error *err)
     if (!st && m->has_clip && !(m->clip.temperature > 0 && m->clip.temperature < 1e6))
         st = rvl_fail(err, RVL_ERR_USAGE, "cannot build the model: clip.temperature %g is not positive",
                       m->clip.temperature);
+    if (!st && m->has_clip && m->clip.label_head && !m->schema)
+        st = rvl_fail(err, RVL_ERR_USAGE, "cannot build the model: a label head needs a finding schema");
     if (!st && m->has_head && (!m->has_image || !m->schema))
         st = rvl_fail(err, RVL_ERR_USAGE, "cannot build the model: a head needs an image tower and a finding schema");
     return st;

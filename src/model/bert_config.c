@@ -27,9 +27,11 @@ static const size_row sizes[] = {
 /* What rvl's BERT is; other values make other numbers of the same weights. */
 static rvl_status kind_check(const json_t *object, const char *path, rvl_error *err)
 {
-    static const char *const must[][2] = {
-        {"model_type", "bert"}, {"hidden_act", "gelu"}, {"position_embedding_type", "absolute"}};
+    static const char *const must[][2] = {{"hidden_act", "gelu"}, {"position_embedding_type", "absolute"}};
+    const char              *type = rvl_json_get_string(object, "model_type", "bert");
 
+    if (!rvl_str_equal(type, "bert") && !rvl_str_equal(type, "cxr-bert")) /* CXR-BERT: a BERT with heads of its own */
+        return rvl_fail(err, RVL_ERR_UNSUPPORTED, "'%s': model_type is '%.40s', text towers have 'bert'", path, type);
     for (size_t i = 0; i < RVL_ARRAY_LEN(must); i++) {
         const char *has = rvl_json_get_string(object, must[i][0], must[i][1]);
         if (!rvl_str_equal(has, must[i][1]))

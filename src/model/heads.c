@@ -22,6 +22,20 @@ rvl_node *rvl_projection_build(rvl_graph *g, rvl_node *pooled, const rvl_clip_co
     return cfg->similarity == RVL_SIMILARITY_COSINE ? rvl_l2_normalize(x, 1e-12) : x;
 }
 
+rvl_node *rvl_label_head_build(rvl_graph *g, rvl_node *embedding, int n_classes)
+{
+    return rvl__model_linear(g, embedding, "label_head", n_classes, RVL_LINEAR_TORCH);
+}
+
+rvl_node *rvl_label_loss(rvl_node *image_logits, rvl_node *text_logits, rvl_node *targets, rvl_node *weights,
+                         rvl_node *scale)
+{
+    rvl_node *image = rvl_sum(rvl_bce_with_logits(image_logits, targets, weights), 3u, false);
+    rvl_node *text = rvl_sum(rvl_bce_with_logits(text_logits, targets, weights), 3u, false);
+
+    return rvl_mul(rvl_add(image, text), scale);
+}
+
 rvl_node *rvl_clip_logits(rvl_graph *g, rvl_node *image, rvl_node *text, const rvl_clip_config *cfg)
 {
     rvl_node *logits = rvl_matmul(image, text, (rvl_matmul_attr){.trans_b = true});

@@ -30,10 +30,11 @@ rvl_node *rvl__model_linear(rvl_graph *g, rvl_node *x, const char *name, int64_t
     return y;
 }
 
-rvl_node *rvl__model_conv(rvl_graph *g, rvl_node *x, const char *name, int64_t n_out, int kernel, int stride)
+rvl_node *rvl__model_conv_axes(rvl_graph *g, rvl_node *x, const char *name, int64_t n_out, const int kernel[3],
+                               const int stride[3], const int pad[3])
 {
     int           n_spatial = rvl_node_n_dims(x) - 2;
-    int64_t       shape[5] = {n_out, rvl_node_extent(x, 1), kernel, kernel, kernel};
+    int64_t       shape[5] = {n_out, rvl_node_extent(x, 1), kernel[0], kernel[1], kernel[2]};
     rvl_conv_attr attr = {0};
     double        fan_out = (double)n_out;
     rvl_node     *y;
@@ -41,15 +42,23 @@ rvl_node *rvl__model_conv(rvl_graph *g, rvl_node *x, const char *name, int64_t n
     if (n_spatial < 1 || n_spatial > 3)
         n_spatial = 1; /* no image: rvl_conv says so by name */
     for (int i = 0; i < n_spatial; i++) {
-        attr.stride[i] = stride;
-        attr.pad_before[i] = attr.pad_after[i] = (kernel - 1) / 2;
-        fan_out *= kernel;
+        attr.stride[i] = stride[i];
+        attr.pad_before[i] = attr.pad_after[i] = pad[i];
+        fan_out *= kernel[i];
     }
     rvl_graph_scope(g, name);
     y = rvl_conv(x, rvl_weight(g, "weight", 2 + n_spatial, shape, (rvl_init){RVL_INIT_NORMAL, sqrt(2.0 / fan_out)}),
                  attr);
     rvl_graph_scope_end(g);
     return y;
+}
+
+rvl_node *rvl__model_conv(rvl_graph *g, rvl_node *x, const char *name, int64_t n_out, int kernel, int stride)
+{
+    const int pad = (kernel - 1) / 2;
+
+    return rvl__model_conv_axes(g, x, name, n_out, (const int[]){kernel, kernel, kernel},
+                                (const int[]){stride, stride, stride}, (const int[]){pad, pad, pad});
 }
 
 rvl_node *rvl__model_batch_norm(rvl_graph *g, rvl_node *x, const char *name, bool training, int bn_group)

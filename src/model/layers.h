@@ -18,8 +18,11 @@ typedef enum {
 /** x (..., E), weight (n_out, E) -> x weight^T (+ bias) (..., n_out). */
 rvl_node *rvl__model_linear(rvl_graph *g, rvl_node *x, const char *name, int64_t n_out, rvl_linear_start start);
 
-/** Convolution without bias, the same kernel and stride on every spatial axis, padded by (kernel - 1) / 2; weight
- *  normal with deviation sqrt(2 / (n_out * kernel volume)), as torchvision starts a ResNet. */
+/** Convolution without bias: kernel, stride and zeros on either side per spatial axis of x, slowest first; weight
+ * normal with deviation sqrt(2 / (n_out * kernel volume)), as torchvision starts a ResNet. */
+rvl_node *rvl__model_conv_axes(rvl_graph *g, rvl_node *x, const char *name, int64_t n_out, const int kernel[3],
+                               const int stride[3], const int pad[3]);
+/** The same on every axis, padded by (kernel - 1) / 2. */
 rvl_node *rvl__model_conv(rvl_graph *g, rvl_node *x, const char *name, int64_t n_out, int kernel, int stride);
 
 /** BatchNorm `name`, momentum 0.1, eps 1e-5. */

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "model/pos_embed.h"
+#include "model/video_names.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -55,6 +56,9 @@ static const rvl_tensor *file_find(const rvl_weight_file *file, const rvl_key_ma
     const rvl_tensor *t;
 
     snprintf(key, NAME_BYTES, "%s%s", map->file_prefix, name + strlen(map->model_prefix));
+    if (map->video_names &&
+        !rvl__video_name_from_ours(key + strlen(map->file_prefix), NAME_BYTES - strlen(map->file_prefix)))
+        return NULL;
     t = rvl_weight_file_find(file, key);
     if (!t && map->old_norms &&
         (end_replace(key, "LayerNorm.weight", "LayerNorm.gamma") ||
@@ -69,6 +73,9 @@ static bool model_name(const rvl_key_map *map, const char *key, char name[NAME_B
     if (!rvl_str_starts(key, map->file_prefix))
         return false;
     snprintf(name, NAME_BYTES, "%s%s", map->model_prefix, key + strlen(map->file_prefix));
+    if (map->video_names &&
+        !rvl__video_name_to_ours(name + strlen(map->model_prefix), NAME_BYTES - strlen(map->model_prefix)))
+        return false;
     if (map->old_norms && !end_replace(name, "LayerNorm.gamma", "LayerNorm.weight"))
         (void)end_replace(name, "LayerNorm.beta", "LayerNorm.bias");
     return true;
@@ -203,6 +210,15 @@ static rvl_status channels_sum(rvl_tensor **out, const rvl_tensor *found, const 
     return RVL_OK;
 }
 
+/** Whether `found` is the stem of a network for color video that a tower of one channel cannot take: its other kernels
+ *  are worth having, the stem starts fresh. */
+static bool is_video_stem(const rvl_key_map *map, const char *name, const rvl_tensor *found, const rvl_tensor *expected)
+{
+    return map->video_names && map->stem && found && rvl_str_equal(name, map->stem) && rvl_tensor_n_dims(found) == 5 &&
+           rvl_tensor_shape(found)[1] == 3 && rvl_tensor_shape(expected)[1] == 1 &&
+           !channels_differ(map, name, found, expected);
+}
+
 /** How a tensor of the file becomes the expected one. */
 typedef enum { FIT_NONE, FIT_EQUAL, FIT_SUM, FIT_RESAMPLE } fit;
 
@@ -261,6 +277,10 @@ static const rvl_tensor *expected_check(const rvl_weight_file *file, const rvl_k
     if (how != FIT_NONE) {
         report->n_matched++;
         return found;
+    }
+    if (is_video_stem(map, name, found, expected)) {
+        note(report->first_dropped, &report->n_dropped, name);
+        return NULL;
     }
     if (found)
         note(report->first_misshapen, &report->n_misshapen, name);

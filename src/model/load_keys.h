@@ -13,6 +13,7 @@ typedef struct {
     const char *model_prefix;  /* only weights and state under it are loaded ("visual.", or "" for all) */
     const char *file_prefix;   /* what stands instead of it in the file ("", "bert.", "visual.") */
     const char *allow_missing; /* comma-separated starts of names, NULL or "" for none */
+    bool        video_names;   /* the file has torchvision's names of video ResNets (model/video_names.h) */
     bool        old_norms;     /* accept LayerNorm.gamma and .beta (first BERT releases) for .weight and .bias */
     const char *stem;          /* the weight of a one-channel tower that reads the channels, else NULL */
     bool        sum_channels;  /* sum its kernels over the channels that the file has */

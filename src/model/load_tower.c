@@ -11,8 +11,9 @@
 #include "model/load_keys.h"
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 
-#define PREFIX_BYTES 32
+#define PREFIX_BYTES 64
 
 static bool has_prefix(const rvl_weight_file *file, const char *prefix)
 {
@@ -22,19 +23,94 @@ static bool has_prefix(const rvl_weight_file *file, const char *prefix)
     return false;
 }
 
-/** What stands in the file instead of "visual." or "text.", behind the "module." of torch's DataParallel. */
+/** What wraps every name: "module." of torch's DataParallel, "trained_model." of CT-LiPro, one in the other. */
+static void wrapper_find(char out[PREFIX_BYTES], const rvl_weight_file *file)
+{
+    static const char *const wrappers[] = {"trained_model.module.", "module.trained_model.", "trained_model.",
+                                           "module."};
+
+    *out = '\0';
+    for (size_t i = 0; !*out && i < RVL_ARRAY_LEN(wrappers); i++)
+        if (has_prefix(file, wrappers[i]))
+            snprintf(out, PREFIX_BYTES, "%s", wrappers[i]);
+}
+
+/** What stands in the file instead of "visual." or "text.": ours, that of CT-CLIP and MPS-CT, GreenRFM, Merlin or
+ *  BERT's heads, else nothing. */
 static const char *file_prefix_find(char out[PREFIX_BYTES], const rvl_weight_file *file, const char *model_prefix)
 {
-    const char *const own[] = {model_prefix, rvl_str_equal(model_prefix, "text.") ? "bert." : ""};
-    const char       *wrapper = has_prefix(file, "module.") ? "module." : "";
+    static const char *const image[] = {"visual.", "visual_transformer.", "image_encoder.", "encode_image.i3_resnet.",
+                                        NULL};
+    static const char *const text[] = {"text.",
+                                       "text_transformer.bert.",
+                                       "text_transformer.",
+                                       "text_encoder.bert.",
+                                       "text_encoder.",
+                                       "encode_text.text_encoder.",
+                                       "bert.",
+                                       NULL};
+    const char *const       *own = rvl_str_equal(model_prefix, "text.") ? text : image;
+    char                     wrapper[PREFIX_BYTES];
 
-    for (size_t i = 0; i < RVL_ARRAY_LEN(own); i++) {
-        snprintf(out, PREFIX_BYTES, "%s%s", wrapper, own[i]);
+    wrapper_find(wrapper, file);
+    for (; *own; own++) {
+        snprintf(out, PREFIX_BYTES, "%.24s%.32s", wrapper, *own);
         if (has_prefix(file, out))
             return out;
     }
     snprintf(out, PREFIX_BYTES, "%s", wrapper);
     return out;
+}
+
+/** CT-CLIP's image tower is no tower of ours: better said by its name than by 300 missing keys. */
+static rvl_status refuse_ct_vit(const rvl_weight_file *file, const char *path, rvl_error *err)
+{
+    char name[2 * PREFIX_BYTES];
+    char wrapper[PREFIX_BYTES];
+
+    wrapper_find(wrapper, file);
+    snprintf(name, sizeof name, "%s%s", wrapper, "visual_transformer.enc_spatial_transformer.");
+    if (!has_prefix(file, name))
+        return RVL_OK;
+    return rvl_fail(
+        err, RVL_ERR_UNSUPPORTED,
+        "cannot load '%s': its image tower is CT-CLIP's CT-ViT ('%s'), which rvl does not build\n"
+        "hint: its text tower loads (--text-tower); image towers of volumes are 3-D ResNets (--arch r3d_18)",
+        path, name);
+}
+
+/** Unused copies of the projections, and tensors without elements, of which such files hold many. */
+static void dead_count(rvl_load_report *report, const rvl_weight_file *file)
+{
+    for (int i = 0; i < rvl_weight_file_count(file); i++) {
+        const char *name = rvl_weight_file_name(file, i);
+
+        if (!strstr(name, "_latent_extra") && rvl_tensor_count(rvl_weight_file_tensor(file, i)) > 0)
+            continue;
+        if (report->n_dead++ == 0)
+            snprintf(report->first_dead, sizeof report->first_dead, "%s", name);
+    }
+}
+
+/** The tower's projection by CT-CLIP's name for it, if it has the shape (embed_dim, F). */
+static rvl_status projection_take(rvl_model *m, const rvl_weight_file *file, bool is_visual, int embed_dim,
+                                  rvl_load_report *report, rvl_error *err)
+{
+    const char   *ours = is_visual ? "visual_projection.weight" : "text_projection.weight";
+    const int64_t features = is_visual ? rvl_image_features(&m->image) : m->text.hidden;
+    rvl_tensor   *copy = NULL;
+    char          wrapper[PREFIX_BYTES];
+    char          name[2 * PREFIX_BYTES];
+    rvl_status    st;
+
+    wrapper_find(wrapper, file);
+    snprintf(name, sizeof name, "%s%s", wrapper, is_visual ? "to_visual_latent.weight" : "to_text_latent.weight");
+    const rvl_tensor *t = rvl_weight_file_find(file, name);
+    if (!t || rvl_tensor_n_dims(t) != 2 || rvl_tensor_shape(t)[0] != embed_dim || rvl_tensor_shape(t)[1] != features)
+        return RVL_OK;
+    st = rvl_tensor_convert(&copy, t, RVL_DTYPE_F32, err);
+    report->has_projection = !st;
+    return st ? st : rvl_params_give(m->params, ours, copy, err);
 }
 
 /** A scalar of the architecture for a message. */
@@ -143,6 +219,14 @@ static void positions_take(rvl_model *m, const rvl_weight_file *file, const char
         m->text.max_positions = (int)rvl_tensor_shape(t)[0];
 }
 
+static bool has_video_names(const rvl_weight_file *file, const char *prefix)
+{
+    char name[PREFIX_BYTES + 32];
+
+    snprintf(name, sizeof name, "%sstem.0.weight", prefix);
+    return rvl_weight_file_find(file, name) != NULL;
+}
+
 rvl_status rvl_model_load_tower(rvl_model *m, const char *path, const char *part, const rvl_load_opts *opts,
                                 rvl_load_report *report, rvl_error *err)
 {
@@ -152,11 +236,12 @@ rvl_status rvl_model_load_tower(rvl_model *m, const char *path, const char *part
                             .stem = is_visual && m->image.in_channels == 1 ? rvl_image_stem(&m->image) : NULL,
                             .sum_channels = opts && opts->sum_channels};
     char             prefix[PREFIX_BYTES];
+    rvl_load_report  local;
     rvl_weight_file *file = NULL;
     rvl_status       st;
 
-    if (report)
-        *report = (rvl_load_report){0};
+    report = report ? report : &local;
+    *report = (rvl_load_report){0};
     if (!is_visual && !rvl_str_equal(part, "text"))
         return rvl_fail(err, RVL_ERR_USAGE, "cannot load '%s': no tower is called '%s' (visual, text)", path, part);
     if (is_visual ? !m->has_image : !m->has_text)
@@ -172,13 +257,19 @@ rvl_status rvl_model_load_tower(rvl_model *m, const char *path, const char *part
     if (!st && rvl_weight_file_safetensors(file) &&
         rvl_safetensors_metadata(rvl_weight_file_safetensors(file), "rvl.format"))
         st = bundle_compare(&map, m, rvl_weight_file_safetensors(file), path, part, err);
+    if (!st && is_visual)
+        st = refuse_ct_vit(file, path, err);
     if (!st) {
         map.file_prefix = file_prefix_find(prefix, file, map.model_prefix);
+        map.video_names = is_visual && m->image.kind == RVL_IMAGE_RESNET && has_video_names(file, map.file_prefix);
         map.old_norms = !is_visual;
         if (!is_visual)
             positions_take(m, file, map.file_prefix);
         st = rvl__load_keys(m, file, path, &map, report, err);
+        dead_count(report, file);
     }
+    if (!st && opts && opts->embed_dim > 0)
+        st = projection_take(m, file, is_visual, opts->embed_dim, report, err);
     rvl_weight_file_close(file);
     return st;
 }

@@ -103,7 +103,7 @@ static rvl_status part_materialize(rvl_model *m, rvl_model_mode mode, rvl_error 
     return st;
 }
 
-/** The learnable temperature stands in no evaluation graph: build the logits once. */
+/** The learnable temperature and the shared head stand in no evaluation graph: build them once. */
 static rvl_status clip_materialize(rvl_model *m, rvl_error *err)
 {
     int64_t    shape[2] = {1, m->clip.embed_dim};
@@ -113,6 +113,8 @@ static rvl_status clip_materialize(rvl_model *m, rvl_error *err)
     if (st)
         return st;
     (void)rvl_clip_logits(g, rvl_fill(g, 2, shape, 0), rvl_fill(g, 2, shape, 0), &m->clip);
+    if (m->clip.label_head)
+        (void)rvl_label_head_build(g, rvl_fill(g, 2, shape, 0), rvl_schema_count(m->schema));
     st = rvl_graph_check(g, err);
     rvl_graph_free(g);
     return st;

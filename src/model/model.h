@@ -21,8 +21,10 @@ typedef struct {
     int  width;                    /* channels of layer1 (64 in ResNet-18) */
     int  blocks[4];                /* per stage, e.g. 2 2 2 2; 0 leaves the stage out */
     bool bottleneck;               /* expansion 4 */
-    int  stem_kernel, stem_stride; /* 7, 2 */
+    int  stem_kernel, stem_stride; /* 7, 2; padded by (kernel - 1) / 2, not at all where they are equal (patches) */
     bool stem_pool;                /* 3x3 stride 2 max-pool after the stem */
+    int  stem_depth_kernel, stem_depth_stride; /* in 3-D, along D: 3, 1 in Merlin's and Astra's inflated ResNets; 0: as
+                                                  along the other axes */
 } rvl_resnet_config;
 
 /** From tokens to one vector. CLS: the first token. MEAN: the mean over real tokens (of a vision transformer: over the
@@ -69,6 +71,7 @@ typedef struct {
     rvl_similarity similarity; /* COSINE: embeddings are normalised in the graph */
     bool           learn_temperature;
     double         temperature; /* start, or the fixed value; logits are similarity / temperature */
+    bool           label_head;  /* a linear layer (K, E) "label_head", shared by both towers' embeddings (GreenRFM) */
 } rvl_clip_config;
 
 /** Named taps of a tower. features[i] is stage i's map, shallow first; tokens (N, T, E) of the last layer, of a vision
@@ -107,6 +110,12 @@ rvl_taps    rvl_bert_build(rvl_graph *g, rvl_node *ids, rvl_node *mask, const rv
 rvl_node   *rvl_head_build(rvl_graph *g, rvl_node *pooled, int n_classes);
 /** Projection without bias, normalised for COSINE; `which` "visual_projection" or "text_projection". -> (N, E) */
 rvl_node   *rvl_projection_build(rvl_graph *g, rvl_node *pooled, const rvl_clip_config *cfg, const char *which);
+/** The shared linear layer "label_head" on embeddings of either tower: (N, E) -> (N, K). */
+rvl_node   *rvl_label_head_build(rvl_graph *g, rvl_node *embedding, int n_classes);
+/** (BCE of the image's logits + BCE of the text's) (N, K) against the same targets, each the sum of the weighted
+ * elements times `scale` (1), which is 1 over the sum of the weights. -> (1) */
+rvl_node   *rvl_label_loss(rvl_node *image_logits, rvl_node *text_logits, rvl_node *targets, rvl_node *weights,
+                           rvl_node *scale);
 /** Logits (N, M) = image (N, E) x text (M, E)^T / temperature; learnable: times exp(clamp(logit_scale, 0, ln 100)). */
 rvl_node   *rvl_clip_logits(rvl_graph *g, rvl_node *image, rvl_node *text, const rvl_clip_config *cfg);
 /** Symmetric InfoNCE of (N, N) logits: mean of row and column cross-entropy, target the diagonal; ids I32 (N) is an
@@ -151,7 +160,11 @@ RVL_MUST_USE rvl_status rvl_bundle_save(const rvl_model *m, const char *path, rv
 typedef struct {
     int  n_matched, n_missing, n_unexpected, n_misshapen;
     int  n_summed, n_resampled; /* of the matched: summed over input channels, positions from another grid */
-    char first_missing[128], first_unexpected[128], first_misshapen[128], first_summed[128];
+    int  n_dropped;             /* the stem of a tower for color video, left to start fresh */
+    int  n_dead;         /* in the whole file: unused copies ("..._extra") and tensors without elements, skipped */
+    bool has_projection; /* the tower's projection came along */
+    char first_missing[128], first_unexpected[128], first_misshapen[128], first_summed[128], first_dropped[128];
+    char first_dead[128];
     char resampled[128]; /* "visual.pos_embed from 14 x 14 to 16 x 12" */
 } rvl_load_report;
 /** A bundle made by rvl_bundle_save. */
@@ -160,10 +173,13 @@ typedef struct {
     const char *allow_missing; /* comma-separated starts of names that may be missing or misshapen; NULL: none */
     bool        sum_channels; /* a first layer for several channels may fill a tower of one: its kernels are summed over
                                  them, which is what they do to an image repeated in every channel */
+    int         embed_dim;    /* take CT-CLIP's or MPS-CT's projection into so many dimensions too, if it is there */
 } rvl_load_opts;
 /** Put the encoder weights of a bundle or a plain weight file (engine/weight_file.h: safetensors, in one file or in
- *  parts, or what torch.save wrote; torchvision's or Hugging Face's names, also behind "module.") into `m`, which was
- *  configured but not materialised: `part` "visual" or "text". Fails on any missing or misshapen key that `opts` (NULL:
+ *  parts, or what torch.save wrote; torchvision's or Hugging Face's names, those of torchvision's video ResNets, also
+ *  behind what CT-CLIP, MPS-CT, GreenRFM, CXR-BERT and Merlin put before them) into `m`, which was configured but not
+ *  materialised: `part` "visual" or "text". UNSUPPORTED for CT-CLIP's image tower, which is none of ours. Fails on any
+ *  missing or misshapen key that `opts` (NULL:
  *  zeros) does not allow; says what was done in the report either way. Positions of a vision transformer for another
  *  image size are resampled (model/pos_embed.h); a plain file's stand on a square. A text tower with more positions
  *  than configured keeps them: `m->text.max_positions` grows. */

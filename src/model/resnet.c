@@ -23,6 +23,24 @@ static rvl_node *conv_bn(const block_context *b, rvl_node *x, const char *conv, 
     return rvl__model_batch_norm(b->g, y, bn, b->training, b->bn_group);
 }
 
+/** The first convolution. Where stride and kernel are one the kernels lie side by side and reach nothing outside. */
+static rvl_node *stem_build(const block_context *b, rvl_node *x, const rvl_resnet_config *cfg)
+{
+    const bool is_3d = rvl_node_n_dims(x) == 5;
+    int        kernel[3] = {cfg->stem_kernel, cfg->stem_kernel, cfg->stem_kernel};
+    int        stride[3] = {cfg->stem_stride, cfg->stem_stride, cfg->stem_stride};
+    int        pad[3];
+
+    if (is_3d && cfg->stem_depth_kernel > 0)
+        kernel[0] = cfg->stem_depth_kernel;
+    if (is_3d && cfg->stem_depth_stride > 0)
+        stride[0] = cfg->stem_depth_stride;
+    for (int i = 0; i < 3; i++)
+        pad[i] = kernel[i] == stride[i] ? 0 : (kernel[i] - 1) / 2;
+    return rvl__model_batch_norm(b->g, rvl__model_conv_axes(b->g, x, "conv1", cfg->width, kernel, stride, pad), "bn1",
+                                 b->training, b->bn_group);
+}
+
 static rvl_node *block_build(const block_context *b, rvl_node *x, int64_t planes, int stride)
 {
     int64_t   n_out = b->bottleneck ? planes * 4 : planes;
@@ -66,7 +84,7 @@ rvl_taps rvl_resnet_build(rvl_graph *g, rvl_node *x, const rvl_resnet_config *cf
     unsigned                 spatial = 0;
 
     rvl_graph_scope(g, "visual");
-    x = rvl_relu(conv_bn(&b, x, "conv1", "bn1", cfg->width, cfg->stem_kernel, cfg->stem_stride));
+    x = rvl_relu(stem_build(&b, x, cfg));
     if (cfg->stem_pool)
         x = rvl_max_pool(x, (rvl_pool_attr){.kernel = {3, 3, 3}, .stride = {2, 2, 2}, .pad = {1, 1, 1}});
     for (int i = 0; i < 4; i++) {

@@ -38,6 +38,11 @@ static rvl_status check_options(const rvl_align_opts *o, rvl_contrast_opts *c, r
     c->text = (rvl_text_choice)i;
     if (!rvl_str_equal(o->duplicates, "share") && !rvl_str_equal(o->duplicates, "ignore"))
         return rvl_fail(err, RVL_ERR_USAGE, "--duplicates is share or ignore, not '%s'", o->duplicates);
+    if (o->label_loss < 0)
+        return rvl_fail(err, RVL_ERR_USAGE, "--label-loss is not negative");
+    c->label_loss = o->label_loss;
+    c->uncertain = RVL_UNCERTAIN_IGNORE;
+    c->missing = RVL_MISSING_ABSENT;
     c->duplicates = rvl_str_equal(o->duplicates, "share") ? RVL_DUPLICATES_SHARE : RVL_DUPLICATES_IGNORE;
     if (!rvl_str_equal(o->similarity, "cosine") && !rvl_str_equal(o->similarity, "dot"))
         return rvl_fail(err, RVL_ERR_USAGE, "--similarity is cosine or dot, not '%s'", o->similarity);
@@ -84,16 +89,25 @@ static rvl_status prepare_model(rvl_training *t, const rvl_align_opts *o, rvl_co
                         o->train.cohort, o->train.split);
     if (t->val.n_cases == 0)
         t->has_validation = false;
-    st = rvl__training_new_model(t, &o->train, err);
+    st = rvl__training_new_model(t, &o->train, (int)o->embed_dim, err);
     if (!st)
         st = rvl__training_sizes(t, &o->train, err);
     if (!st)
+        t->m->clip.embed_dim = (int)o->embed_dim;
+    if (!st)
         st = rvl__text_tower_add(t, &o->tower, o->train.allow_missing, c->text, err);
+    if (!st && o->label_loss > 0 && !t->m->schema)
+        st = rvl_fail(
+            err, RVL_ERR_NOT_FOUND,
+            "cohort '%s' has no labels for --label-loss\nhint: name label columns under `labels:` in its map and "
+            "ingest again, or give --label-loss 0",
+            o->train.cohort);
     t->m->has_clip = true;
     t->m->clip = (rvl_clip_config){.embed_dim = (int)o->embed_dim,
                                    .similarity =
                                        rvl_str_equal(o->similarity, "dot") ? RVL_SIMILARITY_DOT : RVL_SIMILARITY_COSINE,
                                    .learn_temperature = o->learn_temperature,
+                                   .label_head = o->label_loss > 0,
                                    .temperature = o->temperature};
     if (!st)
         st = rvl_model_materialize(t->m, err);
@@ -161,6 +175,8 @@ rvl_status rvl_align_run(rvl_train_result *out, const rvl_align_opts *opts, rvl_
                  opts->learn_temperature);
     if (c.duplicates == RVL_DUPLICATES_SHARE) /* without it a recipe reads as it did before there was a choice */
         rvl_str_add(&recipe, "|share");
+    if (opts->label_loss > 0)
+        rvl_str_addf(&recipe, "|labels:%.9g", opts->label_loss);
     if (!st && opts->train.dry_run) {
         rvl_log(RVL_LOG_INFO, "dry run: %lld training pairs, %lld validation pairs, vocabulary of %d tokens",
                 (long long)t.train.n_cases, (long long)t.val.n_cases, rvl_tokenizer_count(t.m->tokenizer));

@@ -206,7 +206,7 @@ static rvl_status take_plain(rvl_model *m, const char *file, const rvl_text_towe
 static rvl_status take_tower(rvl_model *m, const rvl_text_tower_opts *o, const char *allow_missing, rvl_error *err)
 {
     rvl_tower_source source;
-    rvl_load_opts    load = {.allow_missing = allow_missing};
+    rvl_load_opts    load = {.allow_missing = allow_missing, .embed_dim = m->clip.embed_dim};
     rvl_status       st = rvl__tower_open(&source, o->text_tower, err);
 
     if (!st && source.bundle)

@@ -14,8 +14,9 @@ RVL_MUST_USE rvl_status rvl__text_tower_check(const rvl_text_tower_opts *opts, r
 /**
  * Give t->m a text tower: configuration, tokenizer and, with opts->text_tower, weights. Of a bundle all comes from the
  * file; beside a weight file the config.json and vocab.txt of Hugging Face are read if they are there. Without a
- * vocabulary, one is learned from the training split. `allow_missing`: starts of keys that the file may lack. SHAPE if
- * the options asked for other sizes than the file's.
+ * vocabulary, one is learned from the training split. `allow_missing`: starts of keys that the file may lack. With
+ * t->m->clip.embed_dim set, the projection into that space comes along if the file has it. SHAPE if the options asked
+ * for other sizes than the file's.
  */
 RVL_MUST_USE rvl_status rvl__text_tower_add(rvl_training *t, const rvl_text_tower_opts *opts, const char *allow_missing,
                                             rvl_text_choice choice, rvl_error *err);

@@ -23,6 +23,7 @@ rvl_train_opts rvl__train_opts_default(void)
                             .epochs = 30,
                             .batch_size = 16,
                             .lr = 3e-4,
+                            .lr_min = 0,
                             .lr_head = -1,
                             .lr_image = -1,
                             .weight_decay = 0.05,
@@ -52,6 +53,9 @@ static rvl_status check_options(const rvl_train_opts *o, rvl_error *err)
         {o->batch_size < 1 || o->micro_batch < 0, "--batch-size is at least 1"},
         {o->micro_batch > 0 && o->batch_size % o->micro_batch != 0, "--micro-batch must divide --batch-size"},
         {!(o->lr > 0), "--lr is positive"},
+        {o->lr_min < 0 || o->lr_min > o->lr, "--lr-min is between 0 and --lr"},
+        {o->crop_only && !o->augment, "--crop-only has no effect with --no-augment"},
+        {o->steps < 0, "--steps is not negative"},
         {o->weight_decay < 0 || o->clip_grad < 0, "--wd and --clip-grad are not negative"},
         {o->warmup < 0 || o->warmup > 1, "--warmup is a share of all steps, 0 to 1"},
         {o->beta1 < 0 || o->beta1 >= 1 || o->beta2 < 0 || o->beta2 >= 1, "--beta1 and --beta2 are in 0..1"},
@@ -134,7 +138,7 @@ void rvl__training_close(rvl_training *t)
     rvl_cohort_close(t->cohort);
 }
 
-rvl_status rvl__training_new_model(rvl_training *t, const rvl_train_opts *opts, rvl_error *err)
+rvl_status rvl__training_new_model(rvl_training *t, const rvl_train_opts *opts, int embed_dim, rvl_error *err)
 {
     rvl_status st = rvl_model_new(&t->m, (uint64_t)opts->seed, err);
 
@@ -148,7 +152,7 @@ rvl_status rvl__training_new_model(rvl_training *t, const rvl_train_opts *opts, 
         st = rvl_schema_parse(&t->m->schema, rvl_schema_yaml(rvl_cohort_schema(t->cohort)),
                               strlen(rvl_schema_yaml(rvl_cohort_schema(t->cohort))), "cohort schema", err);
     if (!st && opts->image_tower)
-        st = rvl__tower_take(t->m, opts, err);
+        st = rvl__tower_take(t->m, opts, embed_dim, err);
     return st;
 }
 
@@ -178,6 +182,10 @@ static rvl_status fingerprint(char out[33], const rvl_training *t, const rvl_tra
                  o->beta2, o->warmup, o->clip_grad, (long long)o->seed, o->augment,
                  o->image_tower ? o->image_tower : "");
     rvl__tower_print(&s, &t->m->image);
+    if (o->lr_min > 0 || o->steps > 0) /* runs of before have neither */
+        rvl_str_addf(&s, "min:%.9g,steps:%lld|", o->lr_min, (long long)o->steps);
+    if (o->crop_only)
+        rvl_str_add(&s, "crop-only|");
     for (int i = 0; i < RVL_N_GROUPS; i++) /* only where it differs: runs of before go on */
         if (t->lr[i] < o->lr || t->lr[i] > o->lr)
             rvl_str_addf(&s, "%s:%.9g|", group_names[i], t->lr[i]);
@@ -239,6 +247,8 @@ rvl_status rvl__training_prepare(rvl_training *t, const rvl_train_opts *opts, rv
                               .augmentation = rvl_augment_default(),
                               .seed = (uint64_t)opts->seed,
                               .n_threads = 1};
+    if (opts->crop_only)
+        loader.augmentation = (rvl_augment){0};
     for (int i = 0; i < RVL_N_GROUPS; i++)
         adamw.groups[i] = (rvl_adamw_group){t->lr[i] / opts->lr, opts->weight_decay, group_names[i]};
     rvl_status  st = rvl_adamw_new(&t->optimizer, t->m->params, adamw, err);
@@ -258,7 +268,9 @@ rvl_status rvl__training_run(rvl_train_result *out, rvl_training *t, const rvl_t
                              rvl_error *err)
 {
     rvl_loop_opts   loop = {.n_epochs = opts->epochs,
+                            .n_steps = opts->steps,
                             .lr = opts->lr,
+                            .lr_min = opts->lr_min,
                             .warmup = opts->warmup,
                             .clip_grad = opts->clip_grad,
                             .log_every = opts->log_every,

@@ -28,8 +28,10 @@ rvl_train_opts          rvl__train_opts_default(void);
 /** Check the options, open the cohort and its splits, set the thread count. */
 RVL_MUST_USE rvl_status rvl__training_open(rvl_training *t, const rvl_train_opts *opts, rvl_error *err);
 void                    rvl__training_close(rvl_training *t);
-/** A fresh model with an image tower by the options (random or from --image-tower), its preprocessing the cohort's. */
-RVL_MUST_USE rvl_status rvl__training_new_model(rvl_training *t, const rvl_train_opts *opts, rvl_error *err);
+/** A fresh model with an image tower by the options (random or from --image-tower), its preprocessing the cohort's.
+ * `embed_dim`: of the space that its projection leads to, 0 for none. */
+RVL_MUST_USE rvl_status rvl__training_new_model(rvl_training *t, const rvl_train_opts *opts, int embed_dim,
+                                                rvl_error *err);
 /** Freeze the weights of locked towers and put every weight into its group; call it once the weights are made, and
  *  before a training graph is built. */
 void                    rvl__training_mark_weights(rvl_training *t);

@@ -13,17 +13,22 @@
 
 #define DEFAULT_PATCH 16
 
-/** Towers with a name: torchvision's and timm's of the same name. */
+/** Towers with a name: torchvision's and timm's of the same name; r3d_18 and r3d_18_lite with the stem of MPS-CT and
+ *  GreenRFM (2 or 4 voxels a side) in place of video's, i3_resnet152 as Merlin and Astra inflate it. */
 static const struct {
     const char             *name;
     rvl_image_kind          kind;
+    int                     n_spatial; /* what it reads, 0: either */
     rvl_resnet_config       resnet;
     rvl_vit_config          vit;
     rvl_efficientnet_config efficientnet;
 } presets[] = {
-    {.name = "resnet18", .resnet = {64, {2, 2, 2, 2}, false, 7, 2, true}},
-    {.name = "resnet34", .resnet = {64, {3, 4, 6, 3}, false, 7, 2, true}},
-    {.name = "resnet50", .resnet = {64, {3, 4, 6, 3}, true, 7, 2, true}},
+    {.name = "resnet18", .resnet = {64, {2, 2, 2, 2}, false, 7, 2, true, 0, 0}},
+    {.name = "resnet34", .resnet = {64, {3, 4, 6, 3}, false, 7, 2, true, 0, 0}},
+    {.name = "resnet50", .resnet = {64, {3, 4, 6, 3}, true, 7, 2, true, 0, 0}},
+    {.name = "r3d_18", .n_spatial = 3, .resnet = {64, {2, 2, 2, 2}, false, 2, 2, false, 0, 0}},
+    {.name = "r3d_18_lite", .n_spatial = 3, .resnet = {64, {2, 2, 2, 2}, false, 4, 4, false, 0, 0}},
+    {.name = "i3_resnet152", .n_spatial = 3, .resnet = {64, {3, 8, 36, 3}, true, 7, 2, true, 3, 1}},
     {.name = "vit_tiny", .kind = RVL_IMAGE_VIT, .vit = {.hidden = 192, .n_layers = 12, .n_heads = 3}},
     {.name = "vit_small", .kind = RVL_IMAGE_VIT, .vit = {.hidden = 384, .n_layers = 12, .n_heads = 6}},
     {.name = "vit_base", .kind = RVL_IMAGE_VIT, .vit = {.hidden = 768, .n_layers = 12, .n_heads = 12}},
@@ -110,22 +115,23 @@ static rvl_status vit_complete(rvl_vit_config *cfg, const rvl_train_opts *o, con
 rvl_status rvl__tower_configure(rvl_image_config *out, const rvl_train_opts *o, const rvl_preprocess *grid,
                                 rvl_error *err)
 {
+    const bool has_arch = o->arch && *o->arch;
     size_t     i = 0;
     rvl_status st;
 
     *out = (rvl_image_config){.n_spatial = grid->depth > 1 ? 3 : 2, .in_channels = (int)o->in_channels};
-    while (o->arch && i < RVL_ARRAY_LEN(presets) && !rvl_str_equal(presets[i].name, o->arch))
+    while (has_arch && i < RVL_ARRAY_LEN(presets) && !rvl_str_equal(presets[i].name, o->arch))
         i++;
     if (i == RVL_ARRAY_LEN(presets))
         return rvl_fail(
             err, RVL_ERR_USAGE,
-            "--arch is resnet18, resnet34, resnet50, vit_tiny, vit_small, vit_base or efficientnet_lite0, not "
-            "'%s'",
+            "--arch is resnet18, resnet34, resnet50, r3d_18, r3d_18_lite, i3_resnet152, vit_tiny, vit_small, vit_base "
+            "or efficientnet_lite0, not '%s'",
             o->arch);
-    st = check_options(o, o->arch && presets[i].kind == RVL_IMAGE_VIT, err);
+    st = check_options(o, has_arch && presets[i].kind == RVL_IMAGE_VIT, err);
     if (st)
         return st;
-    if (!o->arch) {
+    if (!has_arch) {
         out->resnet = (rvl_resnet_config){.width = (int)o->width,
                                           .stem_kernel = (int)o->stem_kernel,
                                           .stem_stride = (int)o->stem_stride,
@@ -136,6 +142,9 @@ rvl_status rvl__tower_configure(rvl_image_config *out, const rvl_train_opts *o, 
     if (out->n_spatial == 3 && out->kind != RVL_IMAGE_RESNET)
         return rvl_fail(err, RVL_ERR_USAGE,
                         "--arch %s reads images, the cohort holds volumes\nhint: a ResNet reads both", o->arch);
+    if (out->n_spatial == 2 && presets[i].n_spatial == 3)
+        return rvl_fail(err, RVL_ERR_USAGE,
+                        "--arch %s reads volumes, the cohort holds images\nhint: resnet18 is its like in 2-D", o->arch);
     out->resnet = presets[i].resnet;
     out->vit = presets[i].vit;
     out->efficientnet = presets[i].efficientnet;
@@ -161,7 +170,8 @@ static bool resnets_equal(const rvl_resnet_config *a, const rvl_resnet_config *b
 {
     return a->width == b->width && memcmp(a->blocks, b->blocks, sizeof a->blocks) == 0 &&
            a->bottleneck == b->bottleneck && a->stem_kernel == b->stem_kernel && a->stem_stride == b->stem_stride &&
-           a->stem_pool == b->stem_pool;
+           a->stem_pool == b->stem_pool && a->stem_depth_kernel == b->stem_depth_kernel &&
+           a->stem_depth_stride == b->stem_depth_stride;
 }
 
 static bool towers_equal(const rvl_image_config *a, const rvl_image_config *b)
@@ -186,6 +196,7 @@ static rvl_status check_shape(const rvl_image_config *ours, const rvl_image_conf
     const rvl_train_opts     d = rvl__train_opts_default();
     const rvl_resnet_config *has = &theirs->resnet; /* zeros if they have another kind: no size is equal */
     const bool               is_vit = theirs->kind == RVL_IMAGE_VIT;
+    const bool               has_arch = o->arch && *o->arch;
     const bool               is_resnet = theirs->kind == RVL_IMAGE_RESNET;
     const bool same_depth = is_resnet && memcmp(ours->resnet.blocks, has->blocks, sizeof has->blocks) == 0;
     const bool pools_mean = theirs->vit.pooling == RVL_POOLING_MEAN;
@@ -194,9 +205,9 @@ static rvl_status check_shape(const rvl_image_config *ours, const rvl_image_conf
         const char *option;
         bool        differs;
     } rows[] = {
-        {"--arch", o->arch && !towers_equal(ours, theirs)},
+        {"--arch", has_arch && !towers_equal(ours, theirs)},
         {"--width", o->width != d.width && o->width != has->width},
-        {"--depth", !o->arch && !rvl_str_equal(o->depth, d.depth) && !same_depth},
+        {"--depth", !has_arch && !rvl_str_equal(o->depth, d.depth) && !same_depth},
         {"--bottleneck", o->bottleneck && !has->bottleneck},
         {"--stem-kernel", o->stem_kernel != d.stem_kernel && o->stem_kernel != has->stem_kernel},
         {"--stem-stride", o->stem_stride != d.stem_stride && o->stem_stride != has->stem_stride},
@@ -273,18 +284,22 @@ rvl_status rvl__tower_load(rvl_model *m, const rvl_tower_source *source, const c
     rvl_status      st = rvl_model_load_tower(m, source->path, part, load, &report, err);
 
     if (!st)
-        rvl_log(RVL_LOG_INFO, "%s tower from %s: %d keys matched, %d missing, %d unexpected%s%s%s%s",
+        rvl_log(RVL_LOG_INFO, "%s tower from %s: %d keys matched, %d missing, %d unexpected%s%s%s%s%s%s%s%s%s",
                 rvl_str_equal(part, "visual") ? "image" : part, source->which, report.n_matched, report.n_missing,
                 report.n_unexpected, report.n_summed ? ", summed over its input channels: " : "", report.first_summed,
-                report.n_resampled ? ", resampled: " : "", report.resampled);
+                report.n_resampled ? ", resampled: " : "", report.resampled,
+                report.n_dropped ? ", made for color video and left out, it starts fresh: " : "", report.first_dropped,
+                report.has_projection ? ", with its projection" : "",
+                report.n_dead ? ", unused copies and empty tensors skipped, first " : "", report.first_dead);
     return st;
 }
 
-rvl_status rvl__tower_take(rvl_model *m, const rvl_train_opts *opts, rvl_error *err)
+rvl_status rvl__tower_take(rvl_model *m, const rvl_train_opts *opts, int embed_dim, rvl_error *err)
 {
     rvl_tower_source source;
-    rvl_load_opts    load = {.allow_missing = opts->allow_missing, .sum_channels = opts->sum_channels};
-    rvl_status       st = rvl__tower_open(&source, opts->image_tower, err);
+    rvl_load_opts    load = {
+           .allow_missing = opts->allow_missing, .sum_channels = opts->sum_channels, .embed_dim = embed_dim};
+    rvl_status st = rvl__tower_open(&source, opts->image_tower, err);
 
     if (!st && source.bundle)
         st = take_bundle(m, source.bundle, opts, source.path, err);
@@ -318,4 +333,6 @@ void rvl__tower_print(rvl_str *out, const rvl_image_config *cfg)
     else
         rvl_str_addf(out, "%d,%d,%d,%d,%d,%d,%d,%d,%d|", r->width, r->blocks[0], r->blocks[1], r->blocks[2],
                      r->blocks[3], r->bottleneck, r->stem_kernel, r->stem_stride, r->stem_pool);
+    if (r->stem_depth_kernel || r->stem_depth_stride)
+        rvl_str_addf(out, "%d,%d|", r->stem_depth_kernel, r->stem_depth_stride);
 }
