@@ -38,11 +38,12 @@ static inline int cohort_make(void **state)
     return rvl_phantom_run(&pr, &p, NULL) || rvl_cohort_ingest(&ir, &i, NULL);
 }
 
-static inline void configure(rvl_model *m, bool clip)
+static inline void configure(rvl_model *m, bool clip, int n_spatial)
 {
     m->has_image = true;
-    m->image = (rvl_image_config){
-        .n_spatial = 2, .in_channels = 1, .resnet = {.width = 4, .blocks = {1, 1}, .stem_kernel = 3, .stem_stride = 2}};
+    m->image = (rvl_image_config){.n_spatial = n_spatial,
+                                  .in_channels = 1,
+                                  .resnet = {.width = 4, .blocks = {1, 1}, .stem_kernel = 3, .stem_stride = 2}};
     m->has_head = !clip;
     m->has_text = m->has_clip = clip;
     m->max_tok = 48;
@@ -66,7 +67,7 @@ static inline void bed_open(bed *b, const char *folder, bool clip)
     OK(rvl_cohort_open(&b->cohort, path_in(path, folder, "cohort"), &err));
     OK(rvl_cohort_cases(&b->list, b->cohort, "train", &err));
     OK(rvl_model_new(&b->m, 5, &err));
-    configure(b->m, clip);
+    configure(b->m, clip, rvl_preprocess_is_volume(rvl_cohort_preprocess(b->cohort)) ? 3 : 2);
     OK(rvl_preprocess_to_json(&b->m->preprocess, rvl_cohort_preprocess(b->cohort), &err));
     const char *yaml = rvl_schema_yaml(rvl_cohort_schema(b->cohort));
     OK(rvl_schema_parse(&b->m->schema, yaml, strlen(yaml), "schema", &err));

@@ -55,7 +55,7 @@ static inline rvl_volume *chest_volume(uint64_t key, bool has_fluid)
 static inline bool chest_folder(const char *folder, int n)
 {
     rvl_str table = {0};
-    char    path[4096];
+    char    path[4096 + 32];
     bool    is_ok = true;
 
     rvl_str_add(&table, "volume,patient,split,effusion,findings\n");

@@ -388,6 +388,7 @@ static rvl_status ingest_finish(ingest *g, rvl_error *err)
 static rvl_status ingest_dry(rvl_ingest_result *out, const ingest *g, rvl_error *err)
 {
     const rvl__plan *p = &g->plan;
+    const bool       is_volume = rvl_preprocess_is_volume(&g->map.spec); /* or a folder of slices */
 
     out->n_rows = p->n_rows;
     out->n_patients = p->patients.n;
@@ -399,7 +400,7 @@ static rvl_status ingest_dry(rvl_ingest_result *out, const ingest *g, rvl_error 
         if (p->rows[i].i_study < 0)
             continue;
         char *path = rvl__source_image_path(g->source, i);
-        bool  is_there = g->map.array_file || (path && rvl_path_exists(path) && !rvl_path_is_dir(path));
+        bool  is_there = g->map.array_file || (path && rvl_path_exists(path) && (is_volume || !rvl_path_is_dir(path)));
         rvl_free(path);
         out->n_images += is_there;
         out->n_failed += !is_there;

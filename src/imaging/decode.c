@@ -52,7 +52,7 @@ rvl_status rvl_decode_run(void *codes, rvl_decode_facts *facts, const rvl_decode
     rvl_error   why = {0};
     rvl_status  st;
 
-    if (rvl_path_is_dir(job->path))
+    if (rvl_path_is_dir(job->path) && !rvl_preprocess_is_volume(&job->spec)) /* of a volume: its slices */
         return rvl_fail(err, RVL_ERR_IO, "cannot read image '%s': it is a folder", job->name);
     if (!rvl_path_exists(job->path))
         return rvl_fail(err, RVL_ERR_NOT_FOUND, "cannot read image '%s': no such file", job->name);

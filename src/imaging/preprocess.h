@@ -79,8 +79,9 @@ rvl_grid_map            rvl_preprocess_map(const rvl_preprocess *spec, int64_t h
  *  boxes back, rvl_volume_onto masks. Volumes only; the errors of orientation and resampling. */
 RVL_MUST_USE rvl_status rvl_preprocess_grid(rvl_grid *out, const rvl_preprocess *spec, const rvl_grid *source,
                                             rvl_error *err);
-/** The file at `path` as preprocessing wants it: image by rvl_image_load_voi, volume by rvl_volume_load; CT volumes
- *  are made HU (`hu` may be NULL: told by the values). */
+/** The file at `path` as preprocessing wants it: image by rvl_image_load_voi, volume by rvl_volume_load, or of a folder
+ *  the one CT series that its DICOM files hold (UNSUPPORTED if they hold none or several); CT volumes are made HU (`hu`
+ *  may be NULL: told by the values). */
 RVL_MUST_USE rvl_status rvl_preprocess_load(rvl_volume **out, const rvl_preprocess *spec, const char *path,
                                             const rvl_hu_opts *hu, rvl_error *err);
 RVL_MUST_USE rvl_status rvl__preprocess_volume_codes(void *out, const rvl_preprocess *spec, const rvl_volume *v,

@@ -4,9 +4,7 @@
  * Volumes onto a model's grid: turn, resample, crop and pad, window; crops out of pack rows; the way back.
  */
 #include "base/alloc.h"
-#include "imaging/image_file.h"
 #include "imaging/preprocess.h"
-#include "imaging/volume_file.h"
 #include <math.h>
 #include <string.h>
 
@@ -213,19 +211,4 @@ void rvl_preprocess_crop(float *out, const rvl_preprocess *spec, const void *cod
                 out[x] = pad;
         }
     }
-}
-
-rvl_status rvl_preprocess_load(rvl_volume **out, const rvl_preprocess *spec, const char *path, const rvl_hu_opts *hu,
-                               rvl_error *err)
-{
-    if (!rvl_preprocess_is_volume(spec))
-        return rvl_image_load_voi(out, path, spec->window == RVL_WINDOW_VOI, NULL, err);
-    rvl_status st = rvl_volume_load(out, NULL, path, NULL, NULL, err);
-    if (!st && spec->modality == RVL_MODALITY_CT)
-        st = rvl_hu_make(*out, hu, NULL, err);
-    if (st) {
-        rvl_volume_free(*out);
-        *out = NULL;
-    }
-    return st;
 }

@@ -141,6 +141,16 @@ static rvl_status score_file(rvl_scores **out, rvl_use *u, const rvl_schema *sch
     return st;
 }
 
+/* A folder is a cohort, or for models of volumes the slices of one. */
+static bool is_cohort(const rvl_use *u, const char *path)
+{
+    char      *db = rvl_path_join(path, "cohort.db");
+    const bool has_db = db && rvl_path_exists(db);
+
+    rvl_free(db);
+    return rvl_path_is_dir(path) && (has_db || u->m->image.n_spatial != 3);
+}
+
 rvl_status rvl_zeroshot_run(rvl_scores **out, const rvl_zeroshot_opts *o, rvl_error *err)
 {
     rvl_use           u;
@@ -157,7 +167,7 @@ rvl_status rvl_zeroshot_run(rvl_scores **out, const rvl_zeroshot_opts *o, rvl_er
         st = rvl__use_schema(&schema, &owned, &u, o->prompts, err);
     rvl_infer_set_forced(u.infer, o->force);
     if (!st)
-        st = rvl_path_is_dir(o->input) ? score_cohort(out, &u, schema, o, err) : score_file(out, &u, schema, o, err);
+        st = is_cohort(&u, o->input) ? score_cohort(out, &u, schema, o, err) : score_file(out, &u, schema, o, err);
     if (st) {
         rvl_scores_free(*out);
         *out = NULL;

@@ -5,6 +5,7 @@
  */
 #include "cohort_fixture.h"
 #include "cohort/loader.h"
+#include "dicom_fixture.h"
 #include "volume_fixture.h"
 
 #define GRID                                                                                                           \
@@ -118,6 +119,43 @@ static void ingest__takes_what_it_can_and_says_why_not(void **state)
     OK(rvl_cohort_check(&r, at(*state, "c"), &err));
 }
 
+/* Row 0 is a folder of slices in any order, row 1 the same volume as NIfTI; a folder of two series fails alone. */
+static void ingest__takes_a_folder_of_slices_as_one_volume(void **state)
+{
+    rvl_volume *v = chest_volume(0, true);
+    char        name[32], nifti[PATH_BYTES];
+
+    SKIP_WITHOUT_DICOM();
+    assert_non_null(v);
+    v->spacing_mm = (rvl_vec3){8, 8, 12};
+    v->origin_mm = (rvl_vec3){0, 0, 0};
+    const int64_t n = v->height * v->width;
+    int          *pixels = rvl_alloc_array((size_t)n, sizeof *pixels);
+    for (int64_t z = 0; z < v->depth; z++) {
+        for (int64_t i = 0; i < n; i++) {
+            int16_t *hu = (int16_t *)v->voxels + z * n + i;
+            *hu = *hu < -1024 ? -1024 : *hu;
+            pixels[i] = *hu + 1024;
+        }
+        dicom_slice d = {
+            .z = 12.0 * (double)z, .step = 8, .rows = (int)v->height, .columns = (int)v->width, .pixels = pixels};
+        snprintf(name, sizeof name, "slices/%d", (int)(z * 7 % v->depth));
+        dicom_write(*state, name, &d);
+        d.series = z % 2 ? "1.2.3.4" : "1.2.3.5";
+        snprintf(name, sizeof name, "two/%d", (int)z);
+        dicom_write(*state, name, &d);
+    }
+    OK(rvl_nifti_save(v, path_in(nifti, *state, "ct1.nii.gz"), &err));
+    write_text(*state, "table.csv",
+               "volume,patient,split,effusion,findings\nslices,a,train,1,A.\nct1.nii.gz,b,val,1,B.\ntwo,c,test,0,C.\n");
+    rvl_ingest_result r = ingest_ok(ingest_opts(*state, at(*state, "c")));
+    assert_int_equal(r.n_images, 2);
+    assert_int_equal(r.leak_pixels, 1); /* both are the same row of the pack */
+    file_contains(at(*state, "c/failures.jsonl"), "holds 2 CT series");
+    rvl_free(pixels);
+    rvl_volume_free(v);
+}
+
 static void ingest__finds_copies_of_volumes(void **state)
 {
     size_t n_bytes;
@@ -156,6 +194,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(batch__is_what_preprocessing_gives, volumes_make, folder_remove),
         cmocka_unit_test_setup_teardown(batch__of_random_crops_does_not_depend_on_threads, volumes_make, folder_remove),
         cmocka_unit_test_setup_teardown(ingest__takes_what_it_can_and_says_why_not, volumes_make, folder_remove),
+        cmocka_unit_test_setup_teardown(ingest__takes_a_folder_of_slices_as_one_volume, volumes_make, folder_remove),
         cmocka_unit_test_setup_teardown(ingest__finds_copies_of_volumes, volumes_make, folder_remove),
         cmocka_unit_test_setup_teardown(ingest__refuses_maps_that_make_no_sense, volumes_make, folder_remove),
     };

@@ -5,6 +5,7 @@
  * and any thread. The first two steps may fill what is kept (statistics' shadows, bindings, thread pools).
  */
 #include "learn_fixture.h"
+#include "volume_fixture.h"
 #include <errno.h>
 #include <stdatomic.h>
 
@@ -97,14 +98,14 @@ static void supervised_steps__allocate_nothing(void **folder)
     bed_close(&b);
 }
 
-static void steps_with_readers__allocate_nothing(void **folder)
+static void steps_with_readers(const char *folder)
 {
     const rvl_supervise_opts opts = {.batch = BATCH, .micro_batch = BATCH};
     rvl_loader_opts          loading = {.batch_size = BATCH, .shuffle = true, .drop_last = true, .n_threads = 2};
     rvl_supervise           *s = NULL;
     bed                      b;
 
-    bed_open(&b, *folder, false);
+    bed_open(&b, folder, false);
     rvl_loader_free(b.loader);
     loading.augment = true;
     loading.augmentation = rvl_augment_default();
@@ -114,6 +115,29 @@ static void steps_with_readers__allocate_nothing(void **folder)
     take_steps(&b, rvl_supervise_task(s));
     rvl_supervise_free(s);
     bed_close(&b);
+}
+
+static void steps_with_readers__allocate_nothing(void **folder)
+{
+    steps_with_readers(*folder);
+}
+
+/* Crops moved along depth, slices turned alike, a tower of rank 3. */
+static void steps_on_volumes__allocate_nothing(void **folder)
+{
+    char            raw[PATH_BYTES], place[PATH_BYTES], out[PATH_BYTES];
+    rvl_ingest_opts opts = {.folder = path_in(raw, *folder, "volumes"), .out_path = out};
+
+    path_in(place, *folder, "of_volumes");
+    path_in(out, place, "cohort");
+    OK(rvl_dir_make(raw, &err));
+    assert_true(chest_folder(raw, 24));
+    OK(rvl_dir_make(place, &err));
+    opts.preset = "ct-tiny";
+    opts.depth = 12;
+    opts.height = opts.width = 24;
+    ingest_ok(opts);
+    steps_with_readers(place);
 }
 
 /* Rows of 16 tokens, whatever is drawn: one length, one set of plans. */
@@ -157,9 +181,8 @@ static void the_count__notices_an_allocation(void **folder)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_count__notices_an_allocation),
-        cmocka_unit_test(supervised_steps__allocate_nothing),
-        cmocka_unit_test(steps_with_readers__allocate_nothing),
+        cmocka_unit_test(the_count__notices_an_allocation),     cmocka_unit_test(supervised_steps__allocate_nothing),
+        cmocka_unit_test(steps_with_readers__allocate_nothing), cmocka_unit_test(steps_on_volumes__allocate_nothing),
         cmocka_unit_test(contrastive_steps__allocate_nothing),
     };
     return cmocka_run_group_tests(tests, cohort_make, folder_remove);
