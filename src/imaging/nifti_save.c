@@ -158,22 +158,24 @@ static void sink_write(sink *s, const void *bytes, size_t n_bytes, bool is_last)
     } while (s->z.avail_out == 0);
 }
 
-/* Voxels in pieces, as little-endian bytes. */
+/* Voxels as little-endian bytes: as they lie in memory, or turned in pieces. */
 static void write_voxels(sink *s, const rvl_volume *v)
 {
     const size_t   item = rvl_voxel_bytes(v->type);
     const size_t   n_bytes = (size_t)(v->depth * v->height * v->width) * item;
+    const bool     is_big = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
     const uint8_t *from = v->voxels;
     uint8_t        piece[16384];
+    const size_t   step = is_big ? sizeof piece : (size_t)1 << 24;
 
-    for (size_t at = 0; at < n_bytes; at += sizeof piece) {
-        const size_t n = n_bytes - at < sizeof piece ? n_bytes - at : sizeof piece;
-        for (size_t i = 0; i < n; i += item)
+    for (size_t at = 0; at < n_bytes; at += step) {
+        const size_t n = n_bytes - at < step ? n_bytes - at : step;
+        for (size_t i = 0; is_big && i < n; i += item)
             for (size_t b = 0; b < item; b++)
-                piece[i + b] = from[at + i + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? item - 1 - b : b)];
-        sink_write(s, piece, n, false);
+                piece[i + b] = from[at + i + item - 1 - b];
+        sink_write(s, is_big ? piece : from + at, n, false);
     }
-    sink_write(s, piece, 0, true);
+    sink_write(s, from, 0, true);
 }
 
 rvl_status rvl_nifti_save(const rvl_volume *v, const char *path, rvl_error *err)

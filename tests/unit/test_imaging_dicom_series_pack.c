@@ -5,6 +5,7 @@
  * against its slices, a tilted gantry, a missing slice; the whole pack in one scan.
  */
 #include "dicom_fixture.h"
+#include "imaging/dicom/internal.h"
 #include "imaging/dicom_series.h"
 #include "imaging/nifti.h"
 
@@ -167,6 +168,35 @@ static void bad_geometry__is_seen(void **state)
     rvl_dicom_scan_close(s);
 }
 
+/* Pixels read where they lie equal those that DCMTK hands out. */
+static void expect_borrowed_equals_whole(const char *path)
+{
+    rvl_file_map     map = {0};
+    rvl_dicom       *a = NULL;
+    rvl_dicom       *b = NULL;
+    rvl_dicom_pixels p = {0};
+    rvl_dicom_pixels q = {0};
+
+    OK(rvl_file_map_open(&map, path, &err));
+    rvl_status st = rvl__dicom_parse_borrowed(&a, map.ptr, map.n_bytes, path, NULL, NULL);
+    assert_int_equal(st, rvl_dicom_open(&b, path, NULL, NULL));
+    if (!st) {
+        st = rvl_dicom_stored(&p, a, NULL);
+        assert_int_equal(st, rvl_dicom_stored(&q, b, NULL));
+    }
+    if (!st) {
+        assert_int_equal(p.type, q.type);
+        assert_int_equal(p.frames * p.rows * p.columns * p.samples, q.frames * q.rows * q.columns * q.samples);
+        assert_memory_equal(p.values, q.values,
+                            (size_t)(p.frames * p.rows * p.columns) * (size_t)p.samples * (size_t)p.item_bytes);
+    }
+    rvl_dicom_pixels_fini(&p);
+    rvl_dicom_pixels_fini(&q);
+    rvl_dicom_close(a);
+    rvl_dicom_close(b);
+    rvl_file_map_close(&map);
+}
+
 static void pack__is_scanned_whole_and_every_volume_loads_or_says_why(void **state)
 {
     static const char *const folders[] = {"ct", "dicom_odd", "mammo"};
@@ -192,6 +222,7 @@ static void pack__is_scanned_whole_and_every_volume_loads_or_says_why(void **sta
                 fail_msg("stack %lld of '%s': status %d, '%s'", (long long)i, folders[f], st, err.text);
             n_volumes += !st;
             rvl_volume_free(v);
+            expect_borrowed_equals_whole(rvl_dicom_scan_path(s, i, 0));
         }
         rvl_dicom_scan_close(s);
     }

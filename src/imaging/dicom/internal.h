@@ -35,6 +35,7 @@ struct rvl_dicom {
     rvl_dicom_header         header;
     bool                     is_header_only; /* the data set ends before its pixels */
     bool                     has_pixels;     /* of a header only: pixels follow it */
+    rvl_span                 borrowed;       /* native pixels in the file's own bytes; empty: in the data set */
 };
 
 /** The syntax of a UID; NULL if it is not known. */
@@ -51,6 +52,9 @@ RVL_MUST_USE rvl_status rvl__dicom_walk(const rvl_dicom *d, rvl_span dataset, bo
 /** As rvl_dicom_parse, but what stands before the pixels only: header, frames and texts can be asked for. */
 RVL_MUST_USE rvl_status rvl__dicom_parse_header(rvl_dicom **out, const void *bytes, size_t n_bytes, const char *name,
                                                 const rvl_limits *limits, rvl_error *err);
+/** As rvl_dicom_parse, but uncompressed little-endian pixels are not copied: `bytes` must outlive `*out`. */
+RVL_MUST_USE rvl_status rvl__dicom_parse_borrowed(rvl_dicom **out, const void *bytes, size_t n_bytes, const char *name,
+                                                  const rvl_limits *limits, rvl_error *err);
 /** rvl_dicom_stored of one frame; `out->frames` is 1. UNSUPPORTED for pixels of 1 bit. */
 RVL_MUST_USE rvl_status rvl__dicom_stored_frame(rvl_dicom_pixels *out, const rvl_dicom *d, int64_t i_frame,
                                                 rvl_error *err);

@@ -203,6 +203,11 @@ static void bits_cut(rvl_dicom_pixels *p, const rvl_dicom_header *h)
 static bool native_get(rvl_span *out, const rvl_dicom *d, rvl_dicom_type type)
 {
     rvl__dicom_tag tag = type == RVL_DICOM_F32 ? 0x7fe00008 : type == RVL_DICOM_F64 ? 0x7fe00009 : 0x7fe00010;
+
+    if (d->borrowed.ptr && tag == 0x7fe00010) {
+        *out = d->borrowed;
+        return true;
+    }
     return rvl__dcmtk_native(&out->ptr, &out->n_bytes, d->dataset, tag);
 }
 

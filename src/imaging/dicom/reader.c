@@ -167,7 +167,25 @@ rvl_status rvl__dicom_inflate(uint8_t **out, size_t *n_out, const rvl_dicom *d, 
     return rvl__dicom_fail(d, err, RVL_ERR_FORMAT, "the deflated data are damaged or cut");
 }
 
-static rvl_status dataset_parse(rvl_dicom *d, rvl_span dataset, const char *uid, rvl_error *err)
+typedef enum { PARSE_WHOLE, PARSE_HEADER, PARSE_BORROWED } parse_how;
+
+/* Pixels that begin at `at` and are one block of little-endian words, after a walk that found them within the file;
+   empty for others. */
+static rvl_span native_find(rvl_span dataset, size_t at, bool is_implicit)
+{
+    const uint8_t *p = dataset.ptr + at;
+    const size_t   n_head = is_implicit ? 8 : 12;
+    rvl_span       none = {0};
+
+    if (dataset.n_bytes - at < n_head || le16(p) != 0x7fe0 || le16(p + 2) != 0x0010)
+        return none;
+    if (!is_implicit && memcmp(p + 4, "OW", 2) != 0 && memcmp(p + 4, "OB", 2) != 0)
+        return none;
+    const uint32_t n = le32(p + n_head - 4);
+    return n > dataset.n_bytes - at - n_head ? none : (rvl_span){.ptr = p + n_head, .n_bytes = n};
+}
+
+static rvl_status dataset_parse(rvl_dicom *d, rvl_span dataset, const char *uid, parse_how how, rvl_error *err)
 {
     char       why[RVL__DCMTK_WHY_BYTES] = "";
     bool       is_implicit = strcmp(uid, syntaxes[0].uid) == 0;
@@ -183,7 +201,16 @@ static rvl_status dataset_parse(rvl_dicom *d, rvl_span dataset, const char *uid,
     d->syntax = rvl__dicom_syntax_find(uid);
     if (!d->syntax)
         return rvl__dicom_fail(d, err, RVL_ERR_UNSUPPORTED, "transfer syntax %.64s is not one that rvl reads", uid);
-    st = rvl__dicom_walk(d, dataset, is_implicit, d->syntax->is_big_endian, d->is_header_only ? &n_header : NULL, err);
+    bool may_borrow = how == PARSE_BORROWED && d->syntax->codec == RVL__CODEC_NATIVE && !d->syntax->is_big_endian &&
+                      !d->syntax->is_deflated && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
+    if (how != PARSE_HEADER)
+        st = rvl__dicom_walk(d, dataset, is_implicit, d->syntax->is_big_endian, NULL, err);
+    if (!st && (how == PARSE_HEADER || may_borrow))
+        st = rvl__dicom_walk(d, dataset, is_implicit, d->syntax->is_big_endian, &n_header, err);
+    if (!st && may_borrow && n_header < dataset.n_bytes)
+        d->borrowed = native_find(dataset, n_header, is_implicit);
+    if (may_borrow && !d->borrowed.ptr) /* floating-point pixels, or none */
+        n_header = dataset.n_bytes;
     d->has_pixels = n_header < dataset.n_bytes;
     if (!st)
         st = rvl__dcmtk_parse(&d->dataset, dataset.ptr, n_header, d->syntax->parse_as, why);
@@ -196,7 +223,7 @@ static rvl_status dataset_parse(rvl_dicom *d, rvl_span dataset, const char *uid,
     return st;
 }
 
-static rvl_status file_parse(rvl_dicom *d, rvl_span file, rvl_error *err)
+static rvl_status file_parse(rvl_dicom *d, rvl_span file, parse_how how, rvl_error *err)
 {
     char       uid[65] = "";
     size_t     offset = 0;
@@ -219,14 +246,14 @@ static rvl_status file_parse(rvl_dicom *d, rvl_span file, rvl_error *err)
         dataset = (rvl_span){.ptr = inflated, .n_bytes = n_inflated};
     }
     if (!st)
-        st = dataset_parse(d, dataset, uid, err);
+        st = dataset_parse(d, dataset, uid, how, err);
     rvl_free(inflated);
     if (!st)
         st = rvl__dicom_header_read(d, err);
     return st;
 }
 
-static rvl_status parse(rvl_dicom **out, rvl_span file, const char *name, bool is_header_only, const rvl_limits *limits,
+static rvl_status parse(rvl_dicom **out, rvl_span file, const char *name, parse_how how, const rvl_limits *limits,
                         rvl_error *err)
 {
     rvl_dicom *d = rvl_alloc_array(1, sizeof *d);
@@ -238,8 +265,8 @@ static rvl_status parse(rvl_dicom **out, rvl_span file, const char *name, bool i
         return rvl_fail(err, RVL_ERR_NOMEM, "cannot read DICOM '%s': out of memory", name);
     }
     d->limits = rvl__limits_fill(limits);
-    d->is_header_only = is_header_only;
-    st = file_parse(d, file, err);
+    d->is_header_only = how == PARSE_HEADER;
+    st = file_parse(d, file, how, err);
     if (st)
         rvl_dicom_close(d);
     else
@@ -250,13 +277,19 @@ static rvl_status parse(rvl_dicom **out, rvl_span file, const char *name, bool i
 rvl_status rvl_dicom_parse(rvl_dicom **out, const void *bytes, size_t n_bytes, const char *name,
                            const rvl_limits *limits, rvl_error *err)
 {
-    return parse(out, (rvl_span){.ptr = bytes, .n_bytes = n_bytes}, name, false, limits, err);
+    return parse(out, (rvl_span){.ptr = bytes, .n_bytes = n_bytes}, name, PARSE_WHOLE, limits, err);
 }
 
 rvl_status rvl__dicom_parse_header(rvl_dicom **out, const void *bytes, size_t n_bytes, const char *name,
                                    const rvl_limits *limits, rvl_error *err)
 {
-    return parse(out, (rvl_span){.ptr = bytes, .n_bytes = n_bytes}, name, true, limits, err);
+    return parse(out, (rvl_span){.ptr = bytes, .n_bytes = n_bytes}, name, PARSE_HEADER, limits, err);
+}
+
+rvl_status rvl__dicom_parse_borrowed(rvl_dicom **out, const void *bytes, size_t n_bytes, const char *name,
+                                     const rvl_limits *limits, rvl_error *err)
+{
+    return parse(out, (rvl_span){.ptr = bytes, .n_bytes = n_bytes}, name, PARSE_BORROWED, limits, err);
 }
 
 rvl_status rvl_dicom_open(rvl_dicom **out, const char *path, const rvl_limits *limits, rvl_error *err)

@@ -237,10 +237,12 @@ static bool explains(const grouping *g, const int64_t *parts, const int64_t *sta
     return key == RVL__KEY_TIME ? left == 1 : left < most;
 }
 
-static rvl_status split(grouping *g, int64_t *order, int64_t n, int by);
+static rvl_status split(grouping *g, int64_t *order, int64_t n, int64_t n_dropped, int by);
 
-/* Part by the first key that explains; `*is_done` if one did. A key of nearly every slice its own explains nothing. */
-static rvl_status split_by_keys(bool *is_done, grouping *g, const int64_t *order, int64_t n, int64_t most, int by)
+/* Part by the first key that explains; `*is_done` if one did. A key of nearly every slice its own explains nothing. The
+   first part tells how many slices were dropped. */
+static rvl_status split_by_keys(bool *is_done, grouping *g, const int64_t *order, int64_t n, int64_t n_dropped,
+                                int64_t most, int by)
 {
     keyed     *items = rvl_alloc_array((size_t)n, sizeof *items);
     int64_t   *parts = rvl_alloc_array((size_t)n, sizeof *parts);
@@ -255,7 +257,7 @@ static rvl_status split_by_keys(bool *is_done, grouping *g, const int64_t *order
             continue;
         *is_done = true;
         for (int64_t p = 0; !st && p < n_parts; p++)
-            st = split(g, parts + starts[p], starts[p + 1] - starts[p], by | 1 << key);
+            st = split(g, parts + starts[p], starts[p + 1] - starts[p], p == 0 ? n_dropped : 0, by | 1 << key);
     }
     rvl_free(items);
     rvl_free(parts);
@@ -288,7 +290,7 @@ static rvl_status duplicates_drop(int64_t *n_left, grouping *g, int64_t *order, 
 }
 
 /* `order` is by place. */
-static rvl_status split(grouping *g, int64_t *order, int64_t n, int by)
+static rvl_status split(grouping *g, int64_t *order, int64_t n, int64_t n_dropped, int by)
 {
     int64_t    n_left = n;
     bool       is_done = false;
@@ -296,10 +298,11 @@ static rvl_status split(grouping *g, int64_t *order, int64_t n, int by)
 
     if (multiplicity(g, order, n) > 1)
         st = duplicates_drop(&n_left, g, order, n);
+    n_dropped += n - n_left;
     int64_t most = multiplicity(g, order, n_left);
     if (!st && (most > 1 || !rvl__series_is_even(order, n_left, g->slices)))
-        st = split_by_keys(&is_done, g, order, n_left, most, by);
-    return st || is_done ? st : emit(g, order, n_left, n - n_left, by);
+        st = split_by_keys(&is_done, g, order, n_left, n_dropped, most, by);
+    return st || is_done ? st : emit(g, order, n_left, n_dropped, by);
 }
 
 /* ---- groups of a series --------------------------------------------------------------------------------------- */
@@ -413,7 +416,7 @@ static rvl_status series_group(grouping *g, int64_t from, int64_t to, const room
         const group *one = &r->groups[k];
         int64_t     *order = r->order + one->first - one->n;
         group_order(order, r->places, g, one->n);
-        st = has_place(&g->slices[order[0]]) ? split(g, order, one->n, one->by)
+        st = has_place(&g->slices[order[0]]) ? split(g, order, one->n, 0, one->by)
                                              : emit(g, order, one->n, one->n_dropped, one->by);
     }
     return st;

@@ -4,6 +4,7 @@
  * A stack's voxels: each slice is decoded straight into its plane of the volume.
  */
 #include "base/alloc.h"
+#include "base/file.h"
 #include "base/util.h"
 #include "imaging/dicom/series.h"
 #include "imaging/hu.h"
@@ -74,7 +75,11 @@ static rvl_status file_load(rvl_volume *v, const loading *l, int64_t i, bool *fi
     const int64_t n_plane = v->height * v->width;
     rvl_dicom    *d = NULL;
     const char   *path = l->s->files[l->sources[l->files[i]].i_file].path;
-    rvl_status    st = rvl_dicom_open(&d, path, &l->s->opts.limits, err);
+    rvl_file_map  map = {0};
+    rvl_status    st = rvl_file_map_open(&map, path, err);
+
+    if (!st)
+        st = rvl__dicom_parse_borrowed(&d, map.ptr, map.n_bytes, path, &l->s->opts.limits, err);
 
     for (int64_t j = l->files[i]; !st && *fits && j < l->files[i + 1]; j++) {
         const source *from = &l->sources[j];
@@ -85,6 +90,7 @@ static rvl_status file_load(rvl_volume *v, const loading *l, int64_t i, bool *fi
                                    v->type, fits, n_padding, d, from->i_frame, l->is_hu, err);
     }
     rvl_dicom_close(d);
+    rvl_file_map_close(&map);
     return st;
 }
 

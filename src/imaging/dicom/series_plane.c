@@ -54,9 +54,9 @@ typedef struct {
 } whole_counts;
 
 /* No overflow: 65,535 * 32,767 and an intercept of the like magnitude fit, and so does their sum (series_load.c). */
-static inline int16_t whole_one(int32_t stored, const whole_scale *s, whole_counts *n)
+static inline int16_t whole_one(int32_t stored, int32_t slope, const whole_scale *s, whole_counts *n)
 {
-    int32_t x = stored * s->slope + s->intercept;
+    int32_t x = stored * slope + s->intercept;
     int32_t is_padding = ((stored >= s->padding_low) & (stored <= s->padding_high)) | (x < s->least);
 
     x = is_padding ? (int32_t)RVL_HU_AIR : x;
@@ -65,24 +65,31 @@ static inline int16_t whole_one(int32_t stored, const whole_scale *s, whole_coun
     return (int16_t)x;
 }
 
-static whole_counts whole_plane(int16_t *to, const rvl_dicom_pixels *p, const whole_scale *s)
+/* A slope of 1, which nearly all CT has, is handed in as a constant: the loops then have no product. */
+static inline whole_counts whole_loop(int16_t *to, const rvl_dicom_pixels *p, const whole_scale *s, int32_t slope)
 {
-    const int64_t n = p->rows * p->columns;
-    whole_counts  counts = {0};
-    bool          is_signed = p->type == RVL_DICOM_I16 || (p->type == RVL_DICOM_U16 && p->is_signed_codestream);
+    const int64_t     n = p->rows * p->columns;
+    const whole_scale w = *s;
+    whole_counts      counts = {0};
+    bool              is_signed = p->type == RVL_DICOM_I16 || (p->type == RVL_DICOM_U16 && p->is_signed_codestream);
 
     if (is_signed)
         for (int64_t i = 0; i < n; i++)
-            to[i] = whole_one(((const int16_t *)p->values)[i], s, &counts);
+            to[i] = whole_one(((const int16_t *)p->values)[i], slope, &w, &counts);
     else if (p->type == RVL_DICOM_U16)
         for (int64_t i = 0; i < n; i++)
-            to[i] = whole_one(((const uint16_t *)p->values)[i], s, &counts);
+            to[i] = whole_one(((const uint16_t *)p->values)[i], slope, &w, &counts);
     else
         for (int64_t i = 0; i < n; i++)
             to[i] = whole_one(p->type == RVL_DICOM_U8 && !p->is_signed_codestream ? ((const uint8_t *)p->values)[i]
                                                                                   : ((const int8_t *)p->values)[i],
-                              s, &counts);
+                              slope, &w, &counts);
     return counts;
+}
+
+static whole_counts whole_plane(int16_t *to, const rvl_dicom_pixels *p, const whole_scale *s)
+{
+    return s->slope == 1 ? whole_loop(to, p, s, 1) : whole_loop(to, p, s, s->slope);
 }
 
 static bool is_whole(double x)
