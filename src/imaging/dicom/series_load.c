@@ -3,6 +3,7 @@
  * @file imaging/dicom/series_load.c
  * A stack's voxels: each slice is decoded straight into its plane of the volume.
  */
+#define _DEFAULT_SOURCE /* madvise: large pages */
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/util.h"
@@ -13,6 +14,7 @@
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 /* Plane z of the volume comes from a frame of a file. */
 typedef struct {
@@ -94,6 +96,19 @@ static rvl_status file_load(rvl_volume *v, const loading *l, int64_t i, bool *fi
     return st;
 }
 
+/* Every page of a large volume is written at once: in pages of 2 MiB, where the system has them, that is 512 times
+   fewer faults. Only advice. */
+static void pages_large(const rvl_volume *v)
+{
+    const uintptr_t page = (uintptr_t)2 << 20;
+    const uintptr_t from = ((uintptr_t)v->voxels + page - 1) / page * page;
+    const uintptr_t to =
+        ((uintptr_t)v->voxels + (uintptr_t)(v->depth * v->height * v->width) * rvl_voxel_bytes(v->type)) / page * page;
+
+    if (from < to)
+        (void)madvise((void *)from, to - from, MADV_HUGEPAGE);
+}
+
 /* Into `v`, which has a plane a slice; l->fits is false if a value did not fit its type. */
 static rvl_status planes_load(rvl_volume *v, loading *l, rvl_error *err)
 {
@@ -158,6 +173,8 @@ static rvl_status voxels_load(rvl_volume **out, loading *l, rvl_error *err)
         rvl_volume_free(v);
         v = NULL;
         st = rvl_volume_new(&v, is_i16 ? RVL_VOXEL_I16 : RVL_VOXEL_F32, l->stack->n_slices, g->height, g->width, err);
+        if (!st)
+            pages_large(v);
         if (!st)
             st = planes_load(v, l, err);
         if (!st && !l->fits && !is_i16)
