@@ -384,14 +384,14 @@ static void positions__of_two_decimals_are_even(void **state)
 {
     (void)state;
     SKIP_WITHOUT_DICOM();
-    for (int i = 0; i < 9; i++) { /* 0.625 mm, rounded */
+    for (int i = 0; i < 9; i++) { /* 0.155 mm, cut to two decimals: steps of 0.15 and 0.16 */
         char name[8];
         snprintf(name, sizeof name, "%d", i);
-        dicom_write(*state, name, &(dicom_slice){.z = floor(62.5 * i) / 100, .value = i});
+        dicom_write(*state, name, &(dicom_slice){.z = floor(15.5 * i) / 100, .value = i});
     }
     rvl_dicom_scan *s = scan(*state);
     assert_int_equal(rvl_dicom_scan_get(s, 0)->status, RVL_OK);
-    expect_near(rvl_dicom_scan_get(s, 0)->grid.spacing_mm.z, 0.625);
+    expect_near(rvl_dicom_scan_get(s, 0)->grid.spacing_mm.z, 0.155);
     rvl_dicom_scan_close(s);
 }
 
