@@ -10,6 +10,7 @@
 int cmd_synth_images(int argc, char **argv, rvl_cli *cli);
 int cmd_ingest(int argc, char **argv, rvl_cli *cli);
 int cmd_convert(int argc, char **argv, rvl_cli *cli);
+int cmd_label(int argc, char **argv, rvl_cli *cli);
 int cmd_inspect(int argc, char **argv, rvl_cli *cli);
 int cmd_pretrain(int argc, char **argv, rvl_cli *cli);
 int cmd_align(int argc, char **argv, rvl_cli *cli);

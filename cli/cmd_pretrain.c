@@ -13,6 +13,7 @@ int cmd_pretrain(int argc, char **argv, rvl_cli *cli)
     rvl_error         err = {0};
     const cli_opt     opts[] = {
             TRAIN_INPUT_OPTIONS(o.train),
+            OPT_STR("labels", 0, &o.train.labels, "SOURCE", "labels that rvl label made: rules, ... [the table's]"),
             OPT_STR("uncertain", 0, &o.uncertain, "POLICY", "uncertain labels: ignore, present, absent or half [ignore]"),
             OPT_STR("missing", 0, &o.missing, "POLICY", "findings not mentioned: ignore or absent [absent]"),
             OPT_STR("without", 0, &o.without, "FINDINGS", "comma-separated findings withheld from the labels [none]"),

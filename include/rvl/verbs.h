@@ -19,6 +19,7 @@ typedef struct {
     const char *cohort;                         /* folder made by ingest */
     const char *split;                          /* ("train") */
     const char *val_split;                      /* ("val"); "" trains without validation */
+    const char *labels;                         /* source of a cohort's labels: "rules", ... (its own table's) */
     const char *runs;                           /* folder of run folders ("runs") */
     const char *name;                           /* (date and time) */
     const char *resume;                         /* NULL: a new run; "": the latest complete step; else "step-12000" */
@@ -174,6 +175,60 @@ RVL_API bool                    rvl_convert_is_dicom(const char *input); /* a fo
  *  `force` is not set (nothing is written then), NOT_FOUND without DICOM; refused series are in the result. */
 RVL_API RVL_MUST_USE rvl_status rvl_convert_series_run(rvl_convert_series_result     *out,
                                                        const rvl_convert_series_opts *opts, rvl_error *err);
+
+typedef struct {
+    const char *input;        /* reports (CSV, JSON lines) or a cohort */
+    const char *out;          /* .csv or .jsonl, one row a report; for a cohort NULL: into its catalogue */
+    const char *schema;       /* name or YAML file (the cohort's) */
+    const char *text_columns; /* comma-separated, joined in this order ("report"); not for a cohort */
+    const char *id_column;    /* (report_id, case_id, study_id, VolumeName, AccessionNo or id; else the row) */
+    const char *rules;        /* NULL: no rules; "": the schema's own; else a name or YAML file */
+    const char *source;       /* name under which the catalogue keeps the labels (the labeller's) */
+    bool        states, evidence, force; /* more columns; replace `out`, begin a journal anew */
+    int64_t     limit, threads;
+} rvl_label_opts;
+typedef struct {
+    int64_t n_reports, n_texts; /* rows; distinct texts that were labelled */
+    int64_t n_empty, n_failed;  /* reports without text; reports that could not be labelled: both are listed */
+    int64_t n_kept;             /* texts that an earlier, interrupted run had labelled */
+    double  seconds;            /* spent in labelling */
+    char    failures[512];      /* JSON lines of what was not labelled; "" if nothing */
+    char    source[64], version[96];
+} rvl_label_result;
+RVL_API rvl_label_opts          rvl_label_opts_default(void);
+/** Labels from reports. A file of reports gets OUT with one column a finding: the probability that it is present; rows
+ *  without text have empty cells. Killed and run again it continues from OUT.journal. Labels of a cohort go into its
+ *  catalogue, table report_labels (docs/formats/cohort.md). STATE if `out` exists and `force` is not set. */
+RVL_API RVL_MUST_USE rvl_status rvl_label_run(rvl_label_result *out, const rvl_label_opts *opts, rvl_error *err);
+
+typedef struct {
+    rvl_label_opts label;   /* input: labels (CSV) that are audited as they are, or with a labeller reports to label */
+    const char    *gold;    /* CSV: ids, and a column a finding, "name" or "label_name", with label states */
+    const char    *compare; /* CSV of a second source of labels (none) */
+    const char    *uncertain, *missing; /* gold labels: ignore, present, absent ("ignore"); ignore, absent ("ignore") */
+    const char    *html, *queue;        /* page; CSV of disagreements for a human (none) */
+    int64_t        n_bootstrap, seed;   /* (1000), (0) */
+} rvl_label_audit_opts;
+RVL_API rvl_label_audit_opts    rvl_label_audit_opts_default(void);
+/** Labels against gold, and two sources of labels against each other. JSON text, schema "rvl.label_audit/1"; free with
+ *  rvl_text_free (rvl/plan.h). */
+RVL_API RVL_MUST_USE rvl_status rvl_label_audit_run(char **json, const rvl_label_audit_opts *opts, rvl_error *err);
+
+typedef struct {
+    const char *input, *corrections; /* labels (CSV), or a cohort; CSV: report_id, finding, state, reviewer */
+    const char *out;                 /* corrected labels; not for a cohort */
+    const char *source;              /* of a cohort: where the corrections go ("human") */
+    const char *schema;              /* (the cohort's) */
+    const char *reviewer;            /* of rows that name none */
+    bool        force;
+} rvl_label_import_opts;
+typedef struct {
+    int64_t n_corrections, n_changed, n_empty; /* empty: rows of a queue that nobody decided */
+} rvl_label_import_result;
+/** Corrections by a human. In a table of labels the corrected finding gets probability 1, 0.5 (uncertain) or 0 and its
+ *  state; in a cohort rows of a source of its own, with the reviewer. Refused as a whole if a row is wrong. */
+RVL_API RVL_MUST_USE rvl_status rvl_label_import_run(rvl_label_import_result *out, const rvl_label_import_opts *opts,
+                                                     rvl_error *err);
 
 /** What `path` is (cohort, run, bundle, index, image, DICOM file, schema), as JSON text, schema "rvl.inspect/1"; free
  *  with rvl_text_free (rvl/plan.h). With `stats`, of an image, volume or array file: "stored" (shape, dtype, min, max,

@@ -29,15 +29,30 @@ static rvl_status no_memory(rvl_error *err)
     return rvl_fail(err, RVL_ERR_NOMEM, "cannot list cases: out of memory");
 }
 
-/** Run `sql` (its parameter is the split, or null for all) and give each row to `take`. */
-static rvl_status list_rows(lister *l, const char *sql, rvl_status (*take)(lister *, sqlite3_stmt *, rvl_error *),
-                            rvl_error *err)
+/* Studies of a split: ?1 its name, or null for all; ?2 the source of the labels, without which a study is not listed.
+ */
+static const char of_split[] = "(SELECT i_study, split FROM splits"
+                               " WHERE ?1 IS NULL OR split = ?1 OR instr(',' || ?1 || ',', ',' || split || ',') > 0)";
+static const char of_labelled[] =
+    "(SELECT i_study, split FROM splits WHERE i_study IN (SELECT i_study FROM report_labels WHERE source = ?2)"
+    " AND (?1 IS NULL OR split = ?1 OR instr(',' || ?1 || ',', ',' || split || ',') > 0))";
+
+/** Run the query `head` (studies) `tail` and give each row to `take`. */
+static rvl_status list_rows(lister *l, const char *head, const char *tail,
+                            rvl_status (*take)(lister *, sqlite3_stmt *, rvl_error *), rvl_error *err)
 {
+    const char   *source = l->c->label_source;
     sqlite3_stmt *query = NULL;
     bool          has_row = true;
-    rvl_status    st = rvl__catalogue_query(&query, &l->c->db, sql, err);
+    rvl_str       sql = {0};
 
+    rvl_str_add(&sql, head);
+    rvl_str_add(&sql, source ? of_labelled : of_split);
+    rvl_str_add(&sql, tail);
+    rvl_status st = sql.failed ? no_memory(err) : rvl__catalogue_query(&query, &l->c->db, sql.ptr, err);
     if (!st && sqlite3_bind_text(query, 1, l->split, -1, SQLITE_STATIC) != SQLITE_OK)
+        st = no_memory(err);
+    if (!st && source && sqlite3_bind_text(query, 2, source, -1, SQLITE_STATIC) != SQLITE_OK)
         st = no_memory(err);
     while (!st && has_row) {
         st = rvl__catalogue_step(&has_row, &l->c->db, query, err);
@@ -45,6 +60,7 @@ static rvl_status list_rows(lister *l, const char *sql, rvl_status (*take)(liste
             st = take(l, query, err);
     }
     sqlite3_finalize(query);
+    rvl_str_free(&sql);
     return st;
 }
 
@@ -148,28 +164,24 @@ static rvl_status no_cases(rvl_cohort *c, const char *split, size_t n_bytes, rvl
     return st;
 }
 
-#define OF_SPLIT                                                                                                       \
-    "(SELECT i_study, split FROM splits"                                                                               \
-    " WHERE ?1 IS NULL OR split = ?1 OR instr(',' || ?1 || ',', ',' || split || ',') > 0)"
-
 static rvl_status list_all(lister *l, rvl_error *err)
 {
-    static const char study_sql[] =
-        "SELECT i_study, case_id, patient_id, split, sex, age_years,"
-        " (SELECT count(*) FROM images WHERE images.i_study = studies.i_study)"
-        " FROM studies JOIN " OF_SPLIT " USING(i_study) JOIN patients USING(i_patient) ORDER BY i_study";
-    static const char image_sql[] =
-        "SELECT i_study, pack_row, view, path FROM images JOIN " OF_SPLIT " USING(i_study) ORDER BY pack_row";
-    static const char report_sql[] = "SELECT i_study, section, text FROM reports JOIN " OF_SPLIT " USING(i_study)";
-    static const char label_sql[] = "SELECT i_study, finding, state FROM labels JOIN " OF_SPLIT " USING(i_study)";
-    rvl_status        st = list_rows(l, study_sql, take_study, err);
+    const bool  is_read = l->c->label_source != NULL;
+    const char *labels = is_read ? "SELECT i_study, finding, state FROM report_labels JOIN "
+                                 : "SELECT i_study, finding, state FROM labels JOIN ";
+    rvl_status  st = list_rows(l,
+                               "SELECT i_study, case_id, patient_id, split, sex, age_years,"
+                                " (SELECT count(*) FROM images WHERE images.i_study = studies.i_study)"
+                                " FROM studies JOIN ",
+                               " USING(i_study) JOIN patients USING(i_patient) ORDER BY i_study", take_study, err);
 
     if (!st)
-        st = list_rows(l, image_sql, take_image, err);
+        st = list_rows(l, "SELECT i_study, pack_row, view, path FROM images JOIN ", " USING(i_study) ORDER BY pack_row",
+                       take_image, err);
     if (!st)
-        st = list_rows(l, report_sql, take_report, err);
+        st = list_rows(l, "SELECT i_study, section, text FROM reports JOIN ", " USING(i_study)", take_report, err);
     if (!st)
-        st = list_rows(l, label_sql, take_label, err);
+        st = list_rows(l, labels, is_read ? " USING(i_study) WHERE source = ?2" : " USING(i_study)", take_label, err);
     return st;
 }
 

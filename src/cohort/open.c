@@ -120,6 +120,7 @@ void rvl_cohort_close(rvl_cohort *c)
         return;
     rvl__pack_unmap(&c->pack);
     rvl_schema_free(c->schema);
+    rvl_free(c->label_source);
     rvl__catalogue_close(&c->db);
     rvl_free(c->path);
     rvl_free(c);

@@ -13,6 +13,7 @@ struct rvl_cohort {
     char            *path;
     rvl__catalogue   db;
     rvl_schema      *schema;
+    char            *label_source; /* of the table report_labels; NULL: the labels of the ingested table */
     rvl_preprocess   spec;
     rvl__pack_reader pack;
 };

@@ -46,7 +46,7 @@ static rvl_status save_case_list(const rvl__publish *p, rvl__catalogue *db, cons
     }
     sqlite3_finalize(query);
     rvl_str_addf(&name, "cases-%s.txt", split);
-    if (!st && name.failed)
+    if (!st && (name.failed || text.failed))
         st = rvl_fail(err, RVL_ERR_NOMEM, "cannot write case lists: out of memory");
     if (!st && text.n_bytes)
         st = save_text(p->out_path, name.ptr, &text, err);

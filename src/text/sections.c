@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define END_MARKS_MAX 16
+#define SENTENCE_ENDS_BEFORE ((size_t)-1)
 
 typedef struct {
     const char *phrase; /* lower case, single blanks */
@@ -243,41 +244,72 @@ static rvl_status sections_take(rvl_report *out, rvl_str parts[RVL_SECTION_COUNT
     return RVL_OK;
 }
 
-rvl_status rvl_report_parse(rvl_report *out, const char *text, rvl_error *err)
+/* The next heading at or behind `at`; its start in `*from`, the start of its text in `*to`. NULL at the end. */
+static const heading *heading_next(const char *text, size_t n_bytes, size_t at, size_t *from, size_t *to)
 {
-    rvl_str     parts[RVL_SECTION_COUNT] = {{0}};
-    size_t      n_bytes = strlen(text);
-    size_t      bad = 0;
-    size_t      from = 0;
-    bool        has_heading = false;
-    rvl_section section = RVL_SECTION_OTHER;
-    rvl_status  st = RVL_OK;
-
-    *out = (rvl_report){{0}};
-    if (!rvl_utf8_valid(text, n_bytes, &bad))
-        return rvl_fail(err, RVL_ERR_FORMAT, "cannot read report: byte %zu is not UTF-8", bad);
-    for (size_t at = 0; at < n_bytes; at++) {
+    for (; at < n_bytes; at++) {
         size_t         n = 0;
         const heading *h = heading_match(text, at, &n);
-        if (!h)
-            continue;
-        size_t end = at; /* the marks of a "**Heading:**" belong to it */
-        while (end > from && (is_space(text[end - 1]) || strchr("*#_", text[end - 1])))
-            end--;
-        if (has_text(text + from, end - from))
-            folded_add(&parts[section], text + from, end - from);
-        has_heading = true;
-        section = h->section;
-        from = at + n;
-        at = from - 1;
+        if (h) {
+            *from = at;
+            *to = at + n;
+            return h;
+        }
     }
-    if (!has_heading)
-        section = RVL_SECTION_FINDINGS;
-    if (has_text(text + from, n_bytes - from))
-        folded_add(&parts[section], text + from, n_bytes - from);
+    *from = n_bytes;
+    *to = n_bytes;
+    return NULL;
+}
+
+size_t rvl_report_spans(const char *text, rvl_section_span *spans, size_t max)
+{
+    const size_t   n_bytes = strlen(text);
+    size_t         count = 0;
+    size_t         from = 0;
+    size_t         at = 0;
+    size_t         next = 0;
+    const heading *h = heading_next(text, n_bytes, 0, &at, &next);
+    rvl_section    section = h ? RVL_SECTION_OTHER : RVL_SECTION_FINDINGS;
+
+    for (;;) {
+        size_t end = at; /* the marks of a "**Heading:**" belong to it */
+        while (h && end > from && (is_space(text[end - 1]) || strchr("*#_", text[end - 1])))
+            end--;
+        if (has_text(text + from, end - from)) {
+            if (count < max)
+                spans[count] = (rvl_section_span){section, from, end - from};
+            count++;
+        }
+        if (!h)
+            return count;
+        section = h->section;
+        from = next;
+        h = heading_next(text, n_bytes, from, &at, &next);
+    }
+}
+
+rvl_status rvl_report_parse(rvl_report *out, const char *text, rvl_error *err)
+{
+    rvl_str           parts[RVL_SECTION_COUNT] = {{0}};
+    rvl_section_span *spans = NULL;
+    size_t            bad = 0;
+    size_t            n = 0;
+    rvl_status        st = RVL_OK;
+
+    *out = (rvl_report){{0}};
+    if (!rvl_utf8_valid(text, strlen(text), &bad))
+        return rvl_fail(err, RVL_ERR_FORMAT, "cannot read report: byte %zu is not UTF-8", bad);
+    n = rvl_report_spans(text, NULL, 0);
+    spans = rvl_alloc_array(n + 1, sizeof *spans);
+    if (!spans)
+        return rvl_fail(err, RVL_ERR_NOMEM, "cannot read report: out of memory");
+    n = rvl_report_spans(text, spans, n);
+    for (size_t i = 0; i < n; i++)
+        folded_add(&parts[spans[i].section], text + spans[i].at, spans[i].n_bytes);
     st = sections_take(out, parts, err);
     for (int s = 0; s < RVL_SECTION_COUNT; s++)
         rvl_str_free(&parts[s]);
+    rvl_free(spans);
     if (st)
         rvl_report_fini(out);
     return st;
@@ -365,6 +397,14 @@ static bool stop_is_inner(const char *text, size_t from, size_t at)
     return false;
 }
 
+/* "nodule (cyst?) in the liver": behind the parenthesis the sentence goes on in lower case or with a mark. */
+static bool goes_on(const char *after)
+{
+    while (is_blank(*after))
+        after++;
+    return is_lower(*after) || is_digit(*after) || (*after && strchr(",;:(", *after));
+}
+
 /* Bytes of the sentence end at `at` (marks and closing quotes), 0 if the sentence goes on. */
 static size_t sentence_end(const char *text, size_t from, size_t at)
 {
@@ -376,10 +416,14 @@ static size_t sentence_end(const char *text, size_t from, size_t at)
             i++;
         return text[i] == '\n' || (strchr("-*", text[i]) && text[i] && is_blank(text[i + 1])) ? 1 : 0;
     }
+    if (strncmp(text + at, "\xe2\x80\xa2", 3) == 0) /* a bullet opens the next */
+        return at > from ? SENTENCE_ENDS_BEFORE : 0;
     if (!strchr(".!?", text[at]))
         return 0;
     while (n < END_MARKS_MAX && text[at + n] && strchr(".!?\"')]", text[at + n]))
         n++;
+    if (n > 1 && strchr(")]", text[at + n - 1]) && goes_on(text + at + n))
+        return 0;
     if (text[at + n] == '\0' || is_space(text[at + n]))
         return text[at] == '.' && n == 1 && stop_is_inner(text, from, at) ? 0 : n;
     if (text[at] == '.' && n == 1 && at >= from + 2 && is_lower(text[at - 1]) && is_lower(text[at - 2]) &&
@@ -403,7 +447,7 @@ size_t rvl_sentences(const char *text, size_t *offsets, size_t *lengths, size_t 
         for (end = at; end < n_bytes; end++) {
             size_t n = sentence_end(text, from, end);
             if (n > 0) {
-                end += n;
+                end += n == SENTENCE_ENDS_BEFORE ? 0 : n;
                 break;
             }
         }

@@ -150,6 +150,8 @@ rvl_status rvl_pretrain_run(rvl_train_result *out, const rvl_pretrain_opts *opts
     memset(out, 0, sizeof *out);
     rvl_str_addf(&recipe, "pretrain|%s|%s|%s%s", opts->uncertain, opts->missing, opts->without ? opts->without : "",
                  opts->train.lock_image ? "|locked" : "");
+    if (opts->train.labels)
+        rvl_str_addf(&recipe, "|labels %s", opts->train.labels);
     const rvl_case_list *val = t.has_validation ? &t.val : NULL;
     if (!st)
         st = rvl_supervise_new(&s, t.m, t.cohort, val, &so, err);

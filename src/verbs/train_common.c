@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/util.h"
+#include "cohort/labels.h"
 #include "verbs/train_tower.h"
 #include <omp.h>
 #include <stdio.h>
@@ -114,6 +115,8 @@ rvl_status rvl__training_open(rvl_training *t, const rvl_train_opts *opts, rvl_e
         omp_set_num_threads((int)opts->threads);
     if (!st)
         st = rvl_cohort_open(&t->cohort, opts->cohort, err);
+    if (!st && opts->labels)
+        st = rvl_cohort_use_labels(t->cohort, opts->labels, err);
     if (!st)
         st = rvl_cohort_cases(&t->train, t->cohort, opts->split, err);
     if (!st && opts->limit > 0 && t->train.n_cases > opts->limit)

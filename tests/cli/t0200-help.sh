@@ -10,7 +10,7 @@ cmp -s out overview
 report $? "word for word"
 verbs=$(sed '/^quick start/,$d' overview | sed -n 's/^  \([a-z]*\( [a-z]*\)\{0,1\}\)  .*/\1/p')
 is "the overview lists the verbs of this version" "$(echo $verbs)" \
-    "synth images ingest convert inspect pretrain align probe embed search zeroshot bench"
+    "synth images ingest label convert inspect pretrain align probe embed search zeroshot bench"
 while read -r verb; do
     # shellcheck disable=SC2086 # a verb is one or two words
     want 0 "rvl $verb -h has examples and options" "^  rvl $verb" "$rvl" $verb -h

@@ -137,6 +137,10 @@ static void sentences__end_where_a_reader_ends_them(void **state)
     sentences_check("Lungs are clear.Heart is normal.", "Lungs are clear.|Heart is normal.");
     sentences_check("Lungs\nclear\n\nHeart normal\n- Bones intact", "Lungs\nclear|Heart normal|- Bones intact");
     sentences_check("Stable...  New one", "Stable...|New one");
+    sentences_check("Node (cyst?) in the liver. End", "Node (cyst?) in the liver.|End");
+    sentences_check("Node (cyst?). End (why?) Next", "Node (cyst?).|End (why?)|Next");
+    sentences_check("\xe2\x80\xa2 Effusion left \xe2\x80\xa2 Clear right",
+                    "\xe2\x80\xa2 Effusion left|\xe2\x80\xa2 Clear right");
 }
 
 static void sentences__count_beyond_the_room_given(void **state)
@@ -149,6 +153,24 @@ static void sentences__count_beyond_the_room_given(void **state)
     assert_int_equal(offset, 0);
     assert_int_equal(length, 4);
     assert_int_equal(rvl_sentences("One. Two.", NULL, NULL, 0), 2);
+}
+
+static void spans__stand_in_the_text_itself(void **state)
+{
+    static const char text[] = "Old words\n**FINDINGS:**  Clear.\nImpression: Well. FINDINGS: More";
+    rvl_section_span  spans[4];
+
+    (void)state;
+    assert_int_equal(rvl_report_spans(text, spans, 4), 4);
+    assert_int_equal(spans[0].section, RVL_SECTION_OTHER);
+    assert_int_equal(spans[1].section, RVL_SECTION_FINDINGS);
+    assert_int_equal(spans[2].section, RVL_SECTION_IMPRESSION);
+    assert_int_equal(spans[3].section, RVL_SECTION_FINDINGS);
+    assert_memory_equal(text + spans[0].at, "Old words", spans[0].n_bytes);
+    assert_non_null(strstr(text + spans[1].at, "Clear."));
+    assert_true(spans[1].at + spans[1].n_bytes <= (size_t)(strstr(text, "Impression") - text));
+    assert_string_equal(text + spans[3].at, " More");
+    assert_int_equal(rvl_report_spans("Just words", spans, 0), 1);
 }
 
 /* Fold white space as the parser does, so texts can be compared. */
@@ -230,6 +252,7 @@ int main(void)
         cmocka_unit_test(placeholder__is_text_that_says_nothing),
         cmocka_unit_test(sentences__end_where_a_reader_ends_them),
         cmocka_unit_test(sentences__count_beyond_the_room_given),
+        cmocka_unit_test(spans__stand_in_the_text_itself),
         cmocka_unit_test(report__gives_back_the_sections_of_real_reports),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

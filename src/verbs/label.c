@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file verbs/label.c
+ * Labels from reports: the labeller that was asked for, over a file of reports.
+ */
+#include "base/alloc.h"
+#include "base/append.h"
+#include "base/file.h"
+#include "base/util.h"
+#include "label/rules.h"
+#include "verbs/label_parts.h"
+#include <omp.h>
+#include <string.h>
+
+rvl_label_opts rvl_label_opts_default(void)
+{
+    return (rvl_label_opts){.text_columns = "report"};
+}
+
+rvl_status rvl__label_open(rvl_labeller **out, const rvl_label_opts *o, const rvl_schema *schema, rvl_error *err)
+{
+    *out = NULL;
+    if (!o->rules)
+        return rvl_fail(err, RVL_ERR_USAGE, "say what labels the reports\nhint: --rules");
+    return rvl_rules_open(out, *o->rules ? o->rules : NULL, schema, err);
+}
+
+static char *with_ending(const char *path, const char *ending)
+{
+    rvl_str s = {0};
+
+    rvl_str_add(&s, path);
+    rvl_str_add(&s, ending);
+    return rvl_str_take(&s);
+}
+
+static rvl_status out_check(const rvl_label_opts *o, rvl_error *err)
+{
+    if (!o->out || !*o->out)
+        return rvl_fail(err, RVL_ERR_USAGE, "say where the labels go\nhint: -o labels.csv or -o labels.jsonl");
+    if (!rvl_str_ends(o->out, ".csv") && !rvl_str_ends(o->out, ".jsonl"))
+        return rvl_fail(err, RVL_ERR_USAGE, "'%s' must end in .csv or .jsonl", o->out);
+    if (rvl_path_exists(o->out) && !o->force)
+        return rvl_fail(err, RVL_ERR_STATE, "'%s' exists\nhint: --force replaces it", o->out);
+    if (!o->schema)
+        return rvl_fail(err, RVL_ERR_USAGE, "say which findings are asked for\nhint: --schema ct-rate-18");
+    return RVL_OK;
+}
+
+static rvl_status label_file(rvl_label_result *out, const rvl_label_opts *o, rvl_error *err)
+{
+    rvl_schema       *schema = NULL;
+    rvl_labeller     *labeller = NULL;
+    rvl_reports       reports = {0};
+    rvl_label_results labels = {0};
+    char             *journal = with_ending(o->out, ".journal");
+    char             *failures = with_ending(o->out, ".failures.jsonl");
+    rvl_status        st =
+        journal && failures ? rvl_schema_open(&schema, o->schema, err) : rvl_fail(err, RVL_ERR_NOMEM, "out of memory");
+
+    if (!st)
+        st = rvl__label_open(&labeller, o, schema, err);
+    if (!st)
+        st = rvl_reports_load(&reports, o->input, o->text_columns, o->id_column, o->limit, err);
+    if (!st) {
+        const double start = rvl_clock_s();
+        st = rvl_label_texts(&labels, labeller, reports.texts, reports.n_texts, journal, o->force, err);
+        out->seconds = rvl_clock_s() - start;
+    }
+    if (!st)
+        st = rvl__label_failures(out, failures, &reports, &labels, err);
+    if (!st)
+        st = rvl__label_write(o, schema, &reports, &labels, err);
+    if (!st)
+        st = rvl_file_remove(journal, err);
+    if (!st) {
+        out->n_reports = reports.n_rows;
+        out->n_texts = reports.n_texts;
+        out->n_kept = labels.n_kept;
+        memcpy(out->source, labeller->source, strnlen(labeller->source, sizeof out->source - 1));
+        memcpy(out->version, labeller->version, strnlen(labeller->version, sizeof out->version - 1));
+    }
+    rvl_label_results_fini(&labels);
+    rvl_reports_fini(&reports);
+    rvl_labeller_free(labeller);
+    rvl_schema_free(schema);
+    rvl_free(journal);
+    rvl_free(failures);
+    return st;
+}
+
+rvl_status rvl_label_run(rvl_label_result *out, const rvl_label_opts *o, rvl_error *err)
+{
+    *out = (rvl_label_result){0};
+    if (o->threads > 0)
+        omp_set_num_threads((int)o->threads);
+    if (rvl_path_is_dir(o->input))
+        return rvl__label_cohort(out, o, err);
+    rvl_status st = out_check(o, err);
+    return st ? st : label_file(out, o, err);
+}
