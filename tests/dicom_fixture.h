@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "imaging/dicom.h"
+#include "imaging/geometry.h"
 
 typedef struct {
     const char *study, *series, *instance, *reference; /* UIDs ("1.2.3.1", "1.2.3.1.1", counted, "1.2.3.9") */
@@ -42,6 +43,19 @@ static inline bool dicom_is_built(void)
             skip();                                                                                                    \
         }                                                                                                              \
     } while (0)
+
+/** Field by field: a struct has bytes between its fields. */
+static inline void expect_same_grid(const rvl_grid *a, const rvl_grid *b)
+{
+    assert_int_equal(a->depth, b->depth);
+    assert_int_equal(a->height, b->height);
+    assert_int_equal(a->width, b->width);
+    assert_int_equal(a->has_spacing, b->has_spacing);
+    assert_int_equal(a->has_geometry, b->has_geometry);
+    assert_memory_equal(&a->spacing_mm, &b->spacing_mm, sizeof a->spacing_mm);
+    assert_memory_equal(&a->origin_mm, &b->origin_mm, sizeof a->origin_mm);
+    assert_memory_equal(a->direction, b->direction, sizeof a->direction);
+}
 
 static inline void put_u16(rvl_str *s, bool is_big, int value)
 {

@@ -578,7 +578,7 @@ static void frames__of_an_enhanced_object_equal_single_slices(void **state)
     expect_slices(v, 4, (const double[]){503 * 4 - 1000, 502 * 3 - 1000, 501 * 2 - 1000, -500});
     assert_int_equal(w->type, v->type);
     assert_memory_equal(v->voxels, w->voxels, 4 * 6 * 2);
-    assert_memory_equal(&g, &h, sizeof g);
+    expect_same_grid(&g, &h);
     rvl_volume_free(v);
     rvl_volume_free(w);
     rvl_dicom_scan_close(a);
