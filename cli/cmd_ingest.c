@@ -117,10 +117,11 @@ static bool is_excluded(rvl_cli *cli, bool has_check, bool check_cohort, bool ha
 {
     return cli_excludes(cli, check_cohort, "--check of a cohort (without -o)",
                         (const char *const[]){"map", "preset", "depth", "height", "width", "split-ratio", "folds",
-                                              "seed", "limit", "force", "dry-run", "file-seconds", "file-mib",
-                                              "workers", NULL}) ||
-           cli_excludes(cli, cli->dry_run, "--dry-run",
-                        (const char *const[]){"check", "shard", "file-seconds", "file-mib", "workers", NULL}) ||
+                                              "seed", "limit", "force", "dry-run", "keep-phi", "crosswalk",
+                                              "file-seconds", "file-mib", "workers", NULL}) ||
+           cli_excludes(
+               cli, cli->dry_run, "--dry-run",
+               (const char *const[]){"check", "shard", "crosswalk", "file-seconds", "file-mib", "workers", NULL}) ||
            cli_excludes(cli, has_check, "--check", (const char *const[]){"shard", NULL}) ||
            cli_excludes(cli, has_folds, "--folds", (const char *const[]){"split-ratio", NULL});
 }
@@ -147,6 +148,10 @@ int cmd_ingest(int argc, char **argv, rvl_cli *cli)
             OPT_INT("folds", 0, &folds, "make N folds by patient instead of splits [none]"),
             OPT_STR("shard", 0, &shard, "I/N", "only prepare part I of N; without it, parts are put together [all]"),
             OPT_FLAG("check", 0, &check, "verify packs, references, duplicates and leakage"),
+            OPT_GROUP("privacy"),
+            OPT_FLAG("keep-phi", 0, &o.keep_phi, "keep identifiers, dates and image paths as they are"),
+            OPT_STR("crosswalk", 0, &o.crosswalk, "FILE",
+                    "the way back to identifiers, outside the cohort [COHORT.crosswalk.csv]"),
             OPT_GROUP("decoding"),
             OPT_REAL("file-seconds", &o.max_file_seconds, "time that one file may take in its worker process [10]"),
             OPT_INT("file-mib", 0, &o.max_file_mib, "memory that one file may take there [1024]"),
@@ -169,8 +174,7 @@ int cmd_ingest(int argc, char **argv, rvl_cli *cli)
     o.out_path = cli->output;
     o.seed = (uint64_t)cli->seed;
     o.limit = cli->limit;
-    o.dry_run = cli->dry_run;
-    o.force = cli->force;
+    o.dry_run = cli->dry_run, o.force = cli->force;
     o.n_folds = (int)folds;
     rvl_status st = check_cohort ? RVL_OK : rvl_cohort_ingest(&r, &o, &err);
     if (!st && check) {

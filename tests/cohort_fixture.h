@@ -86,9 +86,10 @@ static inline void write_images(const char *folder, int n, int64_t side)
     }
 }
 
+/** Names are kept: tests of de-identification are in test_cohort_privacy.c. */
 static inline rvl_ingest_opts ingest_opts(const char *folder, const char *out)
 {
-    return (rvl_ingest_opts){.folder = folder, .out_path = out};
+    return (rvl_ingest_opts){.folder = folder, .out_path = out, .keep_phi = true};
 }
 
 static inline rvl_ingest_result ingest_ok(rvl_ingest_opts opts)

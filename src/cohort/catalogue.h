@@ -14,8 +14,8 @@
 /** X(NAME, types of the arguments, SQL). */
 #define RVL__STATEMENT_LIST(X)                                                                                         \
     X(META, "tt", "INSERT OR REPLACE INTO meta VALUES (?,?)")                                                          \
-    X(PATIENT, "itt", "INSERT INTO patients VALUES (?,?,?)")                                                           \
-    X(STUDY, "iitd", "INSERT INTO studies VALUES (?,?,?,?)")                                                           \
+    X(PATIENT, "ittt", "INSERT INTO patients VALUES (?,?,?,?)")                                                        \
+    X(STUDY, "iitdtt", "INSERT INTO studies VALUES (?,?,?,?,?,?)")                                                     \
     X(SERIES, "iitt", "INSERT INTO series VALUES (?,?,?,?)")                                                           \
     X(IMAGE, "iiititiiit", "INSERT INTO images VALUES (?,?,?,?,?,?,?,?,?,?)")                                          \
     X(REPORT, "itt", "INSERT INTO reports VALUES (?,?,?)")                                                             \

@@ -75,13 +75,15 @@ typedef struct {
     int64_t     limit; /* first N rows; 0: all */
     bool        dry_run, force, check_only;
     double      split_ratio[3]; /* train, val, test; all 0: the map's split column, else 0.8 0.1 0.1 */
-    int     shard, n_shards;    /* n_shards > 0: only prepare this part of the rows, from 1 (below out_path/shards); the
+    int  shard, n_shards;       /* n_shards > 0: only prepare this part of the rows, from 1 (below out_path/shards); the
                                  * ingest without shards takes finished ones and removes them */
-    int     n_folds;            /* > 0: splits "fold0".. by patient instead */
+    int  n_folds;               /* > 0: splits "fold0".. by patient instead */
+    bool keep_phi;              /* identifiers, dates and paths as they are, also in pictures */
+    const char *crosswalk;      /* FILE.csv outside the cohort, with FILE.salt beside it (out_path.crosswalk.csv) */
     /* of decoding one file, in a worker process */
-    double  max_file_seconds; /* (10) */
-    int64_t max_file_mib;     /* (1024) */
-    int64_t n_workers;        /* files at a time (the processors, at most 16) */
+    double      max_file_seconds; /* (10) */
+    int64_t     max_file_mib;     /* (1024) */
+    int64_t     n_workers;        /* files at a time (the processors, at most 16) */
 } rvl_ingest_opts;
 
 typedef struct {

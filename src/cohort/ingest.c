@@ -28,6 +28,8 @@ typedef struct {
     rvl__pack_writer pack;
     rvl__writer      writer;
     rvl__shards     *shards;
+    char            *crosswalk_path;
+    rvl__pseudonyms  pseudonyms;         /* if map.is_private */
     int64_t          first_row, end_row; /* of the table; all rows but of a shard */
 } ingest;
 
@@ -52,6 +54,26 @@ static rvl_status shard_paths(ingest *g, rvl_error *err)
     return st;
 }
 
+/** The way back to identifiers is never in the cohort. */
+static rvl_status crosswalk_paths(ingest *g, rvl_error *err)
+{
+    const size_t n = strlen(g->out_path);
+    rvl_str      path = {0};
+
+    if (g->opts.crosswalk)
+        rvl_str_add(&path, g->opts.crosswalk);
+    else
+        rvl_str_addf(&path, "%s.crosswalk.csv", g->out_path);
+    g->crosswalk_path = rvl_str_take(&path);
+    if (!g->crosswalk_path)
+        return rvl_fail(err, RVL_ERR_NOMEM, "cannot ingest: out of memory");
+    if (rvl_str_starts(g->crosswalk_path, g->out_path) && g->crosswalk_path[n] == '/')
+        return rvl_fail(err, RVL_ERR_USAGE,
+                        "the crosswalk '%s' would lie in the cohort\nhint: give a file outside of it",
+                        g->crosswalk_path);
+    return RVL_OK;
+}
+
 static rvl_status ingest_paths(ingest *g, rvl_error *err)
 {
     size_t n = g->opts.out_path ? strlen(g->opts.out_path) : 0;
@@ -61,7 +83,11 @@ static rvl_status ingest_paths(ingest *g, rvl_error *err)
     if (n == 0)
         return rvl_fail(err, RVL_ERR_USAGE, "ingest needs a folder to write to");
     g->out_path = rvl_strndup(g->opts.out_path, n);
-    if (g->out_path && g->opts.n_shards > 0)
+    rvl_status st =
+        g->out_path ? crosswalk_paths(g, err) : rvl_fail(err, RVL_ERR_NOMEM, "cannot ingest: out of memory");
+    if (st)
+        return st;
+    if (g->opts.n_shards > 0)
         return shard_paths(g, err);
     g->db_path = g->out_path ? rvl_path_join(g->out_path, "cohort.db") : NULL;
     return g->db_path ? RVL_OK : rvl_fail(err, RVL_ERR_NOMEM, "cannot ingest: out of memory");
@@ -122,6 +148,26 @@ static rvl_status ingest_load_map(ingest *g, rvl_error *err)
     return rvl__pack_hash(g->pack_hash, &g->map.spec, err);
 }
 
+/** The salt is a part of what decides: with another one, all keys would be others. */
+static rvl_status open_pseudonyms(ingest *g, rvl_hasher *h, rvl_error *err)
+{
+    char      *path = g->opts.dry_run ? NULL : rvl__crosswalk_beside(g->crosswalk_path, ".salt");
+    char      *folder = path ? rvl_path_dir(path) : NULL;
+    rvl_status st = RVL_OK;
+
+    if (!g->opts.dry_run && !folder)
+        st = rvl_fail(err, RVL_ERR_NOMEM, "cannot ingest: out of memory");
+    if (!st && folder)
+        st = rvl_dir_make(folder, err);
+    if (!st)
+        st = rvl__pseudonyms_open(&g->pseudonyms, path, err);
+    if (!st)
+        rvl_hasher_add(h, g->pseudonyms.salt, sizeof g->pseudonyms.salt);
+    rvl_free(folder);
+    rvl_free(path);
+    return st;
+}
+
 /** Everything that decides what the cohort will hold, apart from the images themselves. */
 static rvl_status ingest_read(ingest *g, rvl_error *err)
 {
@@ -137,12 +183,16 @@ static rvl_status ingest_read(ingest *g, rvl_error *err)
     if (g->map.schema)
         rvl_str_add(&text, rvl_schema_yaml(g->map.schema));
     rvl_hasher_add(h, g->map.text, g->map.n_bytes);
-    if (text.failed)
+    g->map.is_private = !g->opts.keep_phi && !g->map.public_data;
+    st = g->map.is_private ? open_pseudonyms(g, h, err) : RVL_OK;
+    if (!st && text.failed)
         st = rvl_fail(err, RVL_ERR_NOMEM, "cannot ingest: out of memory");
-    else {
+    else if (!st) {
         rvl_hasher_add(h, text.ptr, text.n_bytes);
         st = rvl__source_open(&g->source, &g->map, g->opts.folder, g->opts.limit, h, err);
     }
+    if (!st && g->map.is_private)
+        st = rvl__source_hide_names(g->source, &g->pseudonyms, err);
     rvl_hasher_hex(h, g->fingerprint);
     rvl_str_free(&text);
     rvl_hasher_free(h);
@@ -165,6 +215,8 @@ static void ingest_warn(const ingest *g)
     if (p->n_bad_ages)
         rvl_log(RVL_LOG_WARN, "%lld studies have an age that is none (first: %s line %lld); taken as unknown",
                 (long long)p->n_bad_ages, file, (long long)rvl__source_line(g->source, p->first_bad_age));
+    if (p->n_bad_dates)
+        rvl_log(RVL_LOG_WARN, "%lld studies have a date that is none; taken as unknown", (long long)p->n_bad_dates);
     if (p->n_filtered)
         rvl_log(RVL_LOG_INFO, "%lld of %lld rows left out by keep_views or require_report", (long long)p->n_filtered,
                 (long long)p->n_rows);
@@ -195,17 +247,18 @@ static rvl_status out_is_ours(const ingest *g, bool *is_empty, rvl_error *err)
     return st;
 }
 
+/** The salt stays: keys of the next cohort match those of this one. */
 static rvl_status remove_old(const ingest *g, rvl_error *err)
 {
-    rvl_str    crosswalk = {0};
-    rvl_status st = rvl_dir_remove(g->out_path, err);
+    char      *images = rvl__crosswalk_beside(g->crosswalk_path, ".images.csv");
+    rvl_status st =
+        images ? rvl_dir_remove(g->out_path, err) : rvl_fail(err, RVL_ERR_NOMEM, "cannot ingest: out of memory");
 
-    rvl_str_addf(&crosswalk, "%s.crosswalk.csv", g->out_path);
-    if (!st && crosswalk.failed)
-        st = rvl_fail(err, RVL_ERR_NOMEM, "cannot ingest: out of memory");
-    if (!st)
-        remove(crosswalk.ptr);
-    rvl_str_free(&crosswalk);
+    if (!st) {
+        remove(g->crosswalk_path);
+        remove(images);
+    }
+    rvl_free(images);
     return st;
 }
 
@@ -229,7 +282,10 @@ static rvl_status write_meta(ingest *g, rvl_error *err)
     if (!st)
         st = rvl__catalogue_put(&g->db, err, RVL__PUT_META, "state", "ingesting");
     if (!st)
-        st = rvl__catalogue_put(&g->db, err, RVL__PUT_META, "source", rvl__source_root(g->source));
+        st = rvl__catalogue_put(&g->db, err, RVL__PUT_META, "source",
+                                g->map.is_private ? "" : rvl__source_root(g->source));
+    if (!st)
+        st = rvl__catalogue_put(&g->db, err, RVL__PUT_META, "deidentified", g->map.is_private ? "1" : "0");
     if (!st)
         st = rvl__catalogue_put(&g->db, err, RVL__PUT_META, "map", g->map.text);
     if (!st && g->map.schema)
@@ -361,6 +417,7 @@ static rvl_status ingest_write(ingest *g, rvl_error *err)
                               .spec = g->map.spec,
                               .first_row = g->first_row,
                               .end_row = g->end_row,
+                              .pseudonyms = g->map.is_private ? &g->pseudonyms : NULL,
                               .limits = worker_limits(&g->opts)};
     if (!st)
         st = rvl__writer_start(&g->writer, err);
@@ -376,7 +433,9 @@ static rvl_status ingest_finish(ingest *g, rvl_error *err)
                       .spec = &g->map.spec,
                       .n_pack_rows = g->pack.n_rows,
                       .source = g->source,
-                      .plan = &g->plan};
+                      .plan = &g->plan,
+                      .pseudonyms = g->map.is_private ? &g->pseudonyms : NULL,
+                      .crosswalk_path = g->crosswalk_path};
     rvl_status   st = rvl__pack_sync(&g->pack, err);
 
     if (!st && g->opts.n_shards > 0) /* nothing of a shard is published */
@@ -516,6 +575,7 @@ rvl_status rvl_cohort_ingest(rvl_ingest_result *out, const rvl_ingest_opts *opts
     rvl__plan_fini(&g.plan);
     rvl__source_close(g.source);
     rvl__map_fini(&g.map);
+    rvl_free(g.crosswalk_path);
     rvl_free(g.db_path);
     rvl_free(g.out_path);
     return st;

@@ -11,9 +11,9 @@
 
 #define MAP_MAX_BYTES (1 << 20)
 
-static const char *const column_names[] = {"image",     "patient",  "study",      "view",       "sex",
-                                           "age",       "split",    "report",     "indication", "comparison",
-                                           "technique", "findings", "impression", NULL};
+static const char *const column_names[] = {"image",      "patient",   "study",    "view",       "sex",
+                                           "age",        "date",      "split",    "report",     "indication",
+                                           "comparison", "technique", "findings", "impression", NULL};
 _Static_assert(RVL_ARRAY_LEN(column_names) == RVL__COLUMN_COUNT + 1, "a name for each column");
 
 const char *rvl__column_text(rvl__column column)
@@ -280,6 +280,7 @@ static rvl_status map_read(rvl__map *map, const rvl_yaml *root, rvl_error *err)
                                        "keep_views",
                                        "require_report",
                                        "allow_patient_leaks",
+                                       "public_data",
                                        NULL};
     rvl_status               st;
 
@@ -308,6 +309,8 @@ static rvl_status map_read(rvl__map *map, const rvl_yaml *root, rvl_error *err)
         st = rvl_yaml_read_bool(&map->require_report, root, "require_report", err);
     if (!st)
         st = rvl_yaml_read_bool(&map->allow_patient_leaks, root, "allow_patient_leaks", err);
+    if (!st)
+        st = rvl_yaml_read_bool(&map->public_data, root, "public_data", err);
     return st;
 }
 

@@ -19,6 +19,7 @@ typedef enum {
     RVL__COLUMN_VIEW,
     RVL__COLUMN_SEX,
     RVL__COLUMN_AGE,
+    RVL__COLUMN_DATE,
     RVL__COLUMN_SPLIT,
     RVL__COLUMN_REPORT,
     RVL__COLUMN_SECTIONS, /* indication, comparison, technique, findings, impression */
@@ -55,6 +56,8 @@ typedef struct {
     const char     *root;
     unsigned        keep_views; /* bit 1 << rvl_view; 0: all */
     bool            require_report, allow_patient_leaks;
+    bool            public_data; /* table and names hold nothing personal */
+    bool            is_private;  /* set by ingest: identifiers become keys, dates are moved */
 } rvl__map;
 
 /** Read and check the map at `path`. On failure `out` is empty. */

@@ -89,8 +89,8 @@ static bool row_read_labels(builder *b, int64_t i_row)
         rvl_label_state state;
 
         if (!rvl_label_parse(text, &state)) {
-            rvl_str_addf(&b->text, "label '%.32s' of finding '%s' is none of 1, 0, -1, empty", text,
-                         rvl_schema_at(b->map->schema, k)->name);
+            rvl_str_addf(&b->text, "label '%.32s' of finding '%s' is none of 1, 0, -1, empty",
+                         b->map->is_private ? "..." : text, rvl_schema_at(b->map->schema, k)->name);
             return false;
         }
         b->labels[k] = (uint8_t)state;
@@ -148,6 +148,11 @@ static rvl_status study_new(builder *b, int64_t i_row, int64_t i_study, int64_t 
         if (b->plan->n_bad_ages++ == 0)
             b->plan->first_bad_age = i_row;
     }
+    if (b->map->is_private && study->age_years > RVL__MAX_AGE_YEARS - 1)
+        study->age_years = RVL__MAX_AGE_YEARS;
+    const char *date = rvl__source_cell(b->source, i_row, RVL__COLUMN_DATE);
+    if (!rvl__date_parse(&study->date_days, date) && *date)
+        b->plan->n_bad_dates++;
     if (b->map->schema) {
         study->labels = rvl_arena_alloc(b->plan->arena, (size_t)rvl_schema_count(b->map->schema));
         if (!study->labels)

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "cohort/cohort.h"
 #include "cohort/names.h"
+#include "cohort/pseudonym.h"
 #include "cohort/source.h"
 
 typedef struct {
@@ -23,7 +24,8 @@ typedef struct {
     int         i_split;    /* -1 until splits are assigned */
     const char *sex;
     double      age_years;
-    uint8_t    *labels; /* rvl_label_state per finding; NULL without schema */
+    int64_t     date_days; /* of the study, from 1970; RVL__NO_DATE */
+    uint8_t    *labels;    /* rvl_label_state per finding; NULL without schema */
 } rvl__plan_study;
 
 typedef struct {
@@ -33,7 +35,7 @@ typedef struct {
     rvl__names       images, studies, patients, splits; /* original ids in order: nothing of it enters the catalogue */
     rvl__plan_study *study;                             /* [studies.n] */
     bool             has_text;                          /* the table has report columns */
-    int64_t          n_filtered, n_empty_reports, n_bad_ages;
+    int64_t          n_filtered, n_empty_reports, n_bad_ages, n_bad_dates;
     int64_t          first_empty_report, first_bad_age; /* rows, -1 */
 } rvl__plan;
 

@@ -48,7 +48,7 @@ static rvl_status save_case_list(const rvl__publish *p, rvl__catalogue *db, cons
     rvl_str_addf(&name, "cases-%s.txt", split);
     if (!st && (name.failed || text.failed))
         st = rvl_fail(err, RVL_ERR_NOMEM, "cannot write case lists: out of memory");
-    if (!st && text.n_bytes)
+    if (!st && (text.n_bytes || text.failed))
         st = save_text(p->out_path, name.ptr, &text, err);
     rvl_str_free(&name);
     rvl_str_free(&text);
@@ -130,30 +130,74 @@ static rvl_status save_private(const char *path, const rvl_str *text, rvl_error 
     return st;
 }
 
+char *rvl__crosswalk_beside(const char *path, const char *ending)
+{
+    size_t  n = strlen(path);
+    rvl_str out = {0};
+
+    rvl_str_add_n(&out, path, rvl_str_ends(path, ".csv") ? n - 4 : n);
+    rvl_str_add(&out, ending);
+    return rvl_str_take(&out);
+}
+
+/** Keys of image paths, where the catalogue holds keys. */
+static rvl_status save_image_names(const rvl__publish *p, rvl_error *err)
+{
+    char      *path = rvl__crosswalk_beside(p->crosswalk_path, ".images.csv");
+    rvl_str    text = {0};
+    rvl_status st = path ? RVL_OK : rvl_fail(err, RVL_ERR_NOMEM, "cannot write the crosswalk: out of memory");
+
+    rvl_str_add(&text, "image,line,original_path\n");
+    for (int64_t i = 0; i < p->plan->n_rows; i++) {
+        rvl_str_addf(&text, "%s,%lld,", rvl__source_name(p->source, i), (long long)rvl__source_line(p->source, i));
+        rvl_csv_add_field(&text, rvl__source_cell(p->source, i, RVL__COLUMN_IMAGE));
+        rvl_str_add(&text, "\n");
+    }
+    if (!st)
+        st = save_private(path, &text, err);
+    rvl_str_free(&text);
+    rvl_free(path);
+    return st;
+}
+
+static void add_keys(rvl_str *text, const rvl__pseudonyms *pseudonyms, const char *study, const char *patient)
+{
+    char study_key[RVL__KEY_BYTES], patient_key[RVL__KEY_BYTES];
+
+    rvl__pseudonym(study_key, pseudonyms, "study", study);
+    rvl__pseudonym(patient_key, pseudonyms, "patient", patient);
+    rvl_str_addf(text, ",%s,%s,%lld", study_key, patient_key, (long long)rvl__pseudonym_days(pseudonyms, patient));
+}
+
 static rvl_status save_crosswalk(const rvl__publish *p, rvl_error *err)
 {
-    rvl_str    text = {0}, path = {0};
+    rvl_str    text = {0};
     char       id[RVL__ID_BYTES];
-    rvl_status st;
+    rvl_status st = RVL_OK;
 
-    rvl_str_add(&text, "case_id,patient_id,original_study,original_patient\n");
+    rvl_str_add(&text, "case_id,patient_id,original_study,original_patient");
+    rvl_str_add(&text, p->pseudonyms ? ",study_key,patient_key,shift_days\n" : "\n");
     for (int64_t i = 0; i < p->plan->studies.n; i++) {
+        const char *study = p->plan->studies.names[i];
+        const char *patient = p->plan->patients.names[p->plan->study[i].i_patient];
         rvl__case_id(id, i);
         rvl_str_addf(&text, "%s,", id);
         rvl__patient_id(id, p->plan->study[i].i_patient);
         rvl_str_addf(&text, "%s,", id);
-        rvl_csv_add_field(&text, p->plan->studies.names[i]);
+        rvl_csv_add_field(&text, study);
         rvl_str_add(&text, ",");
-        rvl_csv_add_field(&text, p->plan->patients.names[p->plan->study[i].i_patient]);
+        rvl_csv_add_field(&text, patient);
+        if (p->pseudonyms)
+            add_keys(&text, p->pseudonyms, study, patient);
         rvl_str_add(&text, "\n");
     }
-    rvl_str_addf(&path, "%s.crosswalk.csv", p->out_path);
-    if (path.failed)
+    if (text.failed)
         st = rvl_fail(err, RVL_ERR_NOMEM, "cannot write the crosswalk: out of memory");
     else
-        st = save_private(path.ptr, &text, err);
-    rvl_str_free(&path);
+        st = save_private(p->crosswalk_path, &text, err);
     rvl_str_free(&text);
+    if (!st && p->pseudonyms)
+        st = save_image_names(p, err);
     return st;
 }
 

@@ -31,7 +31,8 @@ struct rvl__source {
     int            *label_columns;
     array_part      parts[RVL__MAX_ARRAY_SPLITS];
     rvl_arena      *arena;
-    const char    **names; /* of an array's images */
+    const char    **names;            /* of an array's images */
+    char (*keys)[RVL__KEY_BYTES + 1]; /* instead of the table's paths; NULL: they are not hidden */
 };
 
 static rvl_status source_find_columns(rvl__source *s, rvl_error *err)
@@ -211,6 +212,7 @@ void rvl__source_close(rvl__source *s)
         rvl_npy_fini(&s->parts[j].labels);
     }
     rvl_free(s->names);
+    rvl_free(s->keys);
     rvl_free(s->label_columns);
     rvl_csv_free(s->csv);
     rvl_arena_free(s->arena);
@@ -297,9 +299,29 @@ static rvl_status array_image(rvl_volume **out, const rvl__source *s, int64_t i_
     return RVL_OK;
 }
 
+rvl_status rvl__source_hide_names(rvl__source *s, const rvl__pseudonyms *p, rvl_error *err)
+{
+    if (!s->csv)
+        return RVL_OK;
+    s->keys = rvl_alloc_array((size_t)s->n_rows, sizeof *s->keys);
+    if (!s->keys)
+        return rvl_fail(err, RVL_ERR_NOMEM, "cannot read '%s': out of memory", s->file);
+    for (int64_t i = 0; i < s->n_rows; i++) {
+        s->keys[i][0] = 'i';
+        rvl__pseudonym(s->keys[i] + 1, p, "image", rvl__source_cell(s, i, RVL__COLUMN_IMAGE));
+    }
+    return RVL_OK;
+}
+
+const char *rvl__source_name(const rvl__source *s, int64_t i_row)
+{
+    return s->keys ? s->keys[i_row] : rvl__source_cell(s, i_row, RVL__COLUMN_IMAGE);
+}
+
 rvl_status rvl__source_job(rvl_decode_job *out, const rvl__source *s, int64_t i_row, rvl_error *err)
 {
-    *out = (rvl_decode_job){.name = rvl__source_cell(s, i_row, RVL__COLUMN_IMAGE),
+    *out = (rvl_decode_job){.name = rvl__source_name(s, i_row),
+                            .refuse_burned_in = s->map->is_private,
                             .spec = s->map->spec,
                             .hu = s->map->hu,
                             .view = rvl_view_parse(rvl__source_cell(s, i_row, RVL__COLUMN_VIEW))};

@@ -7,6 +7,7 @@
 #define RVL_COHORT_SOURCE_H
 #include "base/util.h"
 #include "cohort/map.h"
+#include "cohort/pseudonym.h"
 #include "imaging/decode.h"
 
 typedef struct rvl__source rvl__source;
@@ -31,6 +32,10 @@ const char                *rvl__source_column_name(const rvl__source *s, rvl__co
 const char                *rvl__source_root(const rvl__source *s);
 /** Full path of the image's file; caller frees; NULL if out of memory or an array. */
 char                      *rvl__source_image_path(const rvl__source *s, int64_t i_row);
+/** From here on images are called by keys of their paths. NOMEM. */
+RVL_MUST_USE rvl_status    rvl__source_hide_names(rvl__source *s, const rvl__pseudonyms *p, rvl_error *err);
+/** What catalogue, failures and messages call the row's image: its path as the table has it, or its key. */
+const char                *rvl__source_name(const rvl__source *s, int64_t i_row);
 /** How to decode the row's image: the caller frees `path` (NULL for an array), all else is borrowed. NOMEM. */
 RVL_MUST_USE rvl_status    rvl__source_job(rvl_decode_job *out, const rvl__source *s, int64_t i_row, rvl_error *err);
 /** Codes of an image of an array, which is in memory. */

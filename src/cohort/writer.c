@@ -90,8 +90,7 @@ static rvl_status put_failure(rvl__writer *w, int64_t i_row, const char *reason,
 {
     w->n_failed++;
     return rvl__catalogue_put(w->db, err, RVL__PUT_FAILURE, i_row, rvl__source_file(w->source),
-                              rvl__source_line(w->source, i_row), rvl__source_cell(w->source, i_row, RVL__COLUMN_IMAGE),
-                              reason);
+                              rvl__source_line(w->source, i_row), rvl__source_name(w->source, i_row), reason);
 }
 
 static rvl_status put_section(rvl__writer *w, int64_t i_study, rvl_section section, const char *text, rvl_error *err)
@@ -144,18 +143,39 @@ static rvl_status put_labels(rvl__writer *w, int64_t i_study, rvl_error *err)
     return st;
 }
 
-static rvl_status put_study(rvl__writer *w, int64_t i_study, rvl_error *err)
+/** Patient and study themselves: keys for their identifiers, and the date of the study. */
+static rvl_status put_identity(rvl__writer *w, int64_t i_study, rvl_error *err)
 {
     const rvl__plan_study *study = &w->plan->study[i_study];
-    char                   case_id[RVL__ID_BYTES], patient_id[RVL__ID_BYTES];
+    const char            *patient = w->plan->patients.names[study->i_patient];
+    const char            *original = w->plan->studies.names[i_study];
+    char                   case_id[RVL__ID_BYTES], patient_id[RVL__ID_BYTES], date[RVL__DATE_BYTES];
+    char                   patient_key[RVL__KEY_BYTES], study_key[RVL__KEY_BYTES];
+    int64_t                days = study->date_days;
     rvl_status             st = RVL_OK;
 
     rvl__case_id(case_id, i_study);
     rvl__patient_id(patient_id, study->i_patient);
+    if (w->pseudonyms) {
+        rvl__pseudonym(patient_key, w->pseudonyms, "patient", patient);
+        rvl__pseudonym(study_key, w->pseudonyms, "study", original);
+        days += days == RVL__NO_DATE ? 0 : rvl__pseudonym_days(w->pseudonyms, patient);
+        patient = patient_key;
+        original = study_key;
+    }
+    rvl__date_format(date, days);
     if (!w->has_patient[study->i_patient])
-        st = rvl__catalogue_put(w->db, err, RVL__PUT_PATIENT, study->i_patient, patient_id, study->sex);
-    if (!st)
-        st = rvl__catalogue_put(w->db, err, RVL__PUT_STUDY, i_study, study->i_patient, case_id, study->age_years);
+        st = rvl__catalogue_put(w->db, err, RVL__PUT_PATIENT, study->i_patient, patient_id, study->sex, patient);
+    return st ? st
+              : rvl__catalogue_put(w->db, err, RVL__PUT_STUDY, i_study, study->i_patient, case_id, study->age_years,
+                                   original, date);
+}
+
+static rvl_status put_study(rvl__writer *w, int64_t i_study, rvl_error *err)
+{
+    const rvl__plan_study *study = &w->plan->study[i_study];
+    rvl_status             st = put_identity(w, i_study, err);
+
     if (!st)
         st = rvl__catalogue_put(w->db, err, RVL__PUT_SERIES, i_study, i_study, rvl_modality_text(w->spec.modality),
                                 w->spec.body_part);
@@ -251,8 +271,8 @@ static rvl_status write_image(rvl__writer *w, int64_t i_row, rvl_error *err)
     if (st)
         return st;
     return rvl__catalogue_put(w->db, err, RVL__PUT_IMAGE, pack_row, row->i_study, row->i_study,
-                              rvl__source_cell(w->source, i_row, RVL__COLUMN_IMAGE), i_row, rvl_view_text(facts.view),
-                              pack_row, (int64_t)checksum, (int64_t)facts.is_flat, laterality);
+                              rvl__source_name(w->source, i_row), i_row, rvl_view_text(facts.view), pack_row,
+                              (int64_t)checksum, (int64_t)facts.is_flat, laterality);
 }
 
 static rvl_status write_batch(rvl__writer *w, int64_t end, rvl_error *err)

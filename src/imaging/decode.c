@@ -13,6 +13,7 @@ typedef struct {
     rvl_preprocess spec;
     rvl_hu_opts    hu;
     rvl_view       view;
+    bool           refuse_burned_in;
     size_t         n_path, n_name; /* without their NULs, which are sent too */
 } request_head;
 
@@ -46,6 +47,34 @@ rvl_status rvl_decode_volume(void *codes, rvl_decode_facts *facts, const rvl_dec
     return rvl_preprocess_codes(codes, &job->spec, v, false, &facts->is_flat, err);
 }
 
+/* Readers name the path, which may name a patient: the job's name stands for it. */
+static rvl_status fail_by_name(const rvl_decode_job *job, rvl_status st, const char *text, rvl_error *err)
+{
+    const size_t n_path = strlen(job->path);
+    const char  *slash = strrchr(job->path, '/');
+    const char  *dot = strrchr(slash ? slash : job->path, '.');
+    rvl_str      clean = {0}, stem = {0};
+
+    for (const char *at = strstr(text, job->path); at; at = strstr(text, job->path)) {
+        rvl_str_add_n(&clean, text, (size_t)(at - text));
+        rvl_str_add(&clean, job->name);
+        text = at + n_path;
+    }
+    const bool is_named = clean.n_bytes > 0;
+    rvl_str_add(&clean, text);
+    rvl_str_add_n(&stem, job->path, dot && dot[1] ? (size_t)(dot - job->path) : n_path);
+    if (clean.failed || stem.failed)
+        st = rvl_fail(err, RVL_ERR_NOMEM, "cannot read image '%s': out of memory", job->name);
+    else if (strstr(clean.ptr, stem.ptr)) /* the other half of a pair of files */
+        st = rvl_fail(err, st, "cannot read image '%s': %s", job->name, rvl_status_text(st));
+    else
+        st = is_named ? rvl_fail(err, st, "%s", clean.ptr)
+                      : rvl_fail(err, st, "cannot read image '%s': %s", job->name, clean.ptr);
+    rvl_str_free(&clean);
+    rvl_str_free(&stem);
+    return st;
+}
+
 rvl_status rvl_decode_run(void *codes, rvl_decode_facts *facts, const rvl_decode_job *job, rvl_error *err)
 {
     rvl_volume *v = NULL;
@@ -57,11 +86,14 @@ rvl_status rvl_decode_run(void *codes, rvl_decode_facts *facts, const rvl_decode
     if (!rvl_path_exists(job->path))
         return rvl_fail(err, RVL_ERR_NOT_FOUND, "cannot read image '%s': no such file", job->name);
     st = rvl_preprocess_load(&v, &job->spec, job->path, &job->hu, &why);
-    const char *at = st ? strstr(why.text, job->path) : NULL; /* readers name the path, which may name a patient */
-    if (at)
-        st = rvl_fail(err, st, "%.*s%s%s", (int)(at - why.text), why.text, job->name, at + strlen(job->path));
-    else if (st)
-        st = rvl_fail(err, st, "cannot read image '%s': %s", job->name, why.text);
+    if (st)
+        st = fail_by_name(job, st, why.text, err);
+    if (!st && job->refuse_burned_in && v->has_burned_in)
+        st =
+            rvl_fail(err, RVL_ERR_UNSUPPORTED,
+                     "cannot take image '%s': its header says that text is burned into the picture, which may name the "
+                     "patient\nhint: --keep-phi takes it",
+                     job->name);
     if (!st)
         st = rvl_decode_volume(codes, facts, job, v, err);
     rvl_volume_free(v);
@@ -79,8 +111,12 @@ rvl_status rvl_decode_serve(rvl_worker_answer *answer, rvl_span request, rvl_err
     const char *texts = (const char *)request.ptr + sizeof head;
     if (request.n_bytes - sizeof head != head.n_path + head.n_name + 2)
         return rvl_fail(err, RVL_ERR_INTERNAL, "a request of %zu bytes", request.n_bytes);
-    const rvl_decode_job job = {
-        .path = texts, .name = texts + head.n_path + 1, .spec = head.spec, .hu = head.hu, .view = head.view};
+    const rvl_decode_job job = {.path = texts,
+                                .name = texts + head.n_path + 1,
+                                .spec = head.spec,
+                                .hu = head.hu,
+                                .view = head.view,
+                                .refuse_burned_in = head.refuse_burned_in};
     answer->n_body = rvl_decode_bytes(&job.spec);
     answer->body = rvl_alloc_array(answer->n_body, 1);
     if (!answer->body)
@@ -131,6 +167,7 @@ void rvl_decoder_start(rvl_decoder *d, int i, const rvl_decode_job *job)
     head.spec = job->spec;
     head.hu = job->hu;
     head.view = job->view;
+    head.refuse_burned_in = job->refuse_burned_in;
     head.n_path = strlen(job->path);
     head.n_name = strlen(job->name);
     rvl_str_add_n(&request, &head, sizeof head);

@@ -16,7 +16,8 @@ typedef struct {
     const char    *name; /* what messages call it; never its path */
     rvl_preprocess spec;
     rvl_hu_opts    hu;
-    rvl_view       view; /* the table's word, which beats the file's; UNKNOWN: the file's */
+    bool           refuse_burned_in; /* DICOM files that say so: the text may name the patient. UNSUPPORTED */
+    rvl_view       view;             /* the table's word, which beats the file's; UNKNOWN: the file's */
 } rvl_decode_job;
 
 typedef struct {

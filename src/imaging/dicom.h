@@ -39,6 +39,7 @@ typedef struct {
     int64_t rows, columns, frames; /* 0 rows: the file holds no pixels */
     int     samples, planar, bits_allocated, bits_stored, high_bit;
     bool    is_signed, has_pixels, is_lossy, has_overlay_bits;
+    bool    has_burned_in; /* BurnedInAnnotation is YES */
     bool    has_modality_lut, has_voi_lut;
     bool    has_padding; /* stored values padding_low .. padding_high stand for "no data" */
     int64_t padding_low, padding_high;

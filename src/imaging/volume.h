@@ -34,6 +34,7 @@ typedef struct {
     rvl_modality   modality;
     rvl_view       view;
     char           body_part[16];
+    bool           has_burned_in;   /* the DICOM file says that text is part of the picture */
     char           laterality;      /* 'L', 'R', 'B' (both); 0: not known */
     bool           has_spacing;     /* the source says it; else spacing_mm is 1, 1, 1 */
     bool           has_geometry;    /* the source says origin and direction (PNG, JPEG, npy do not); implies spacing */

@@ -179,12 +179,13 @@ static rvl_status write_tables(const rvl_phantom_opts *o, rvl_error *err)
 
 static rvl_status write_map(const rvl_phantom_opts *o, rvl_error *err)
 {
-    static const char *const fixed = "table: cases.csv\nmodality: cxr\nbody_part: chest\nschema: phantom-8\n"
-                                     "columns:\n  image: image_path\n  patient: patient_id\n  study: study_id\n"
-                                     "  report: report\n  findings: findings\n  impression: impression\n"
-                                     "  view: view\n  sex: sex\n  age: age\n  split: split\nlabels:\n";
-    rvl_str                  s = {0};
-    rvl_status               status;
+    static const char *const fixed =
+        "table: cases.csv\npublic_data: true\nmodality: cxr\nbody_part: chest\nschema: phantom-8\n"
+        "columns:\n  image: image_path\n  patient: patient_id\n  study: study_id\n"
+        "  report: report\n  findings: findings\n  impression: impression\n"
+        "  view: view\n  sex: sex\n  age: age\n  split: split\nlabels:\n";
+    rvl_str    s = {0};
+    rvl_status status;
 
     rvl_str_add(&s, fixed);
     for (int f = 0; f < RVL_PHANTOM_N_FINDINGS; f++)

@@ -252,7 +252,8 @@ static rvl_status write_map(const rvl_thorax_opts *o, bool twin, rvl_error *err)
     rvl_status status;
 
     rvl_str_addf(&s,
-                 "table: %s\nmodality: %s\nbody_part: chest\nschema: ct-rate-18\ncolumns:\n  image: image_path\n"
+                 "table: %s\npublic_data: true\nmodality: %s\nbody_part: chest\nschema: ct-rate-18\ncolumns:\n  image: "
+                 "image_path\n"
                  "  patient: patient_id\n  study: study_id\n  report: report\n  findings: findings\n"
                  "  impression: impression\n  sex: sex\n  age: age\n  split: split\nlabels:\n",
                  twin ? "twins.csv" : "cases.csv", twin ? "cxr" : "ct");

@@ -115,14 +115,17 @@ static void ingest__keeps_original_ids_outside(void **state)
     struct stat info;
 
     table_write(dir);
-    ingest_ok(ingest_opts(dir, at(dir, "cohort")));
+    rvl_ingest_opts opts = ingest_opts(dir, at(dir, "cohort"));
+    opts.keep_phi = false;
+    ingest_ok(opts);
     char *db = read_text(at(dir, "cohort/cohort.db"), &n);
     for (size_t i = 0; i + 5 <= n; i++)
         assert_true(memcmp(db + i, "PAT-A", 5) != 0 && memcmp(db + i, "STU-1", 5) != 0);
     rvl_free(db);
-    file_contains(at(dir, "cohort.crosswalk.csv"), "case_id,patient_id,original_study,original_patient\n"
-                                                   "c000001,p000001,STU-1,PAT-A\n"
-                                                   "c000002,p000002,STU-2,PAT-B\n");
+    file_contains(at(dir, "cohort.crosswalk.csv"),
+                  "case_id,patient_id,original_study,original_patient,study_key,patient_key,shift_days\n"
+                  "c000001,p000001,STU-1,PAT-A,");
+    file_contains(at(dir, "cohort.crosswalk.csv"), "\nc000002,p000002,STU-2,PAT-B,");
     assert_int_equal(stat(at(dir, "cohort.crosswalk.csv"), &info), 0);
     assert_int_equal(info.st_mode & 0777, 0600);
 }

@@ -162,6 +162,9 @@ rvl_status rvl__dicom_header_read(rvl_dicom *d, rvl_error *err)
     numbers_read(d);
     if (h->frames < 1)
         return rvl__dicom_fail(d, err, RVL_ERR_FORMAT, "NumberOfFrames is not a number above 0");
+    char burned_in[8] = "";
+    text_read(burned_in, sizeof burned_in, root, 0x00280301);
+    h->has_burned_in = strcmp(burned_in, "YES") == 0;
     h->has_padding = padding_read(&low, h, root, 0x00280120);
     if (h->has_padding) {
         if (!padding_read(&high, h, root, 0x00280121))

@@ -58,6 +58,7 @@ static void facts_set(rvl_volume *v, const rvl_dicom_header *h)
 {
     v->modality = rvl_dicom_modality(h);
     v->view = rvl_dicom_view(h);
+    v->has_burned_in = h->has_burned_in;
     v->laterality = h->laterality[0] && strchr("LRB", h->laterality[0]) ? h->laterality[0] : '\0';
     size_t n = strlen(h->body_part);
     for (size_t i = 0; n < sizeof v->body_part && i <= n; i++)
