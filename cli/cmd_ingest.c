@@ -116,8 +116,8 @@ static int end_result(rvl_cli *cli, const rvl_ingest_result *r, const rvl_ingest
 static bool is_excluded(rvl_cli *cli, bool has_check, bool check_cohort, bool has_folds)
 {
     return cli_excludes(cli, check_cohort, "--check of a cohort (without -o)",
-                        (const char *const[]){"map", "preset", "depth", "height", "width", "split-ratio", "folds",
-                                              "seed", "limit", "force", "dry-run", "keep-phi", "crosswalk",
+                        (const char *const[]){"map", "modality", "preset", "depth", "height", "width", "split-ratio",
+                                              "folds", "seed", "limit", "force", "dry-run", "keep-phi", "crosswalk",
                                               "file-seconds", "file-mib", "workers", NULL}) ||
            cli_excludes(
                cli, cli->dry_run, "--dry-run",
@@ -126,37 +126,57 @@ static bool is_excluded(rvl_cli *cli, bool has_check, bool check_cohort, bool ha
            cli_excludes(cli, has_folds, "--folds", (const char *const[]){"split-ratio", NULL});
 }
 
-int cmd_ingest(int argc, char **argv, rvl_cli *cli)
+/* Ingest, check, or both. */
+static int carry_out(rvl_cli *cli, const rvl_ingest_opts *o, bool check, bool check_cohort)
 {
-    rvl_ingest_opts   o = {0};
     rvl_ingest_result r = {0};
     rvl_error         err = {0};
-    const char       *ratio = NULL;
-    const char       *shard = NULL;
-    int64_t           folds = 0;
-    bool              check = false;
-    const cli_opt     opts[] = {
-            OPT_GROUP("inputs"),
-            OPT_ARG("FOLDER", &o.folder, "folder that the map's paths are relative to; with --check alone, a cohort"),
-            OPT_STR("map", 0, &o.map_path, "FILE", "YAML that says which columns mean what [FOLDER/map.yaml]"),
-            OPT_GROUP("cohort"),
-            OPT_STR("preset", 0, &o.preset, "NAME", "preprocessing by name, like ct-tiny [the map's]"),
-            OPT_INT("depth", 0, &o.depth, "slices of the model's grid [the map's, else 1]"),
-            OPT_INT("height", 0, &o.height, "rows of the model's grid [the map's, else 64]"),
-            OPT_INT("width", 0, &o.width, "columns of the model's grid [the map's, else 64]"),
-            OPT_STR("split-ratio", 0, &ratio, "A/B/C", "train/val/test by patient [the map's split column, else 80/10/10]"),
-            OPT_INT("folds", 0, &folds, "make N folds by patient instead of splits [none]"),
-            OPT_STR("shard", 0, &shard, "I/N", "only prepare part I of N; without it, parts are put together [all]"),
-            OPT_FLAG("check", 0, &check, "verify packs, references, duplicates and leakage"),
-            OPT_GROUP("privacy"),
-            OPT_FLAG("keep-phi", 0, &o.keep_phi, "keep identifiers, dates and image paths as they are"),
-            OPT_STR("crosswalk", 0, &o.crosswalk, "FILE",
-                    "the way back to identifiers, outside the cohort [COHORT.crosswalk.csv]"),
-            OPT_GROUP("decoding"),
-            OPT_REAL("file-seconds", &o.max_file_seconds, "time that one file may take in its worker process [10]"),
-            OPT_INT("file-mib", 0, &o.max_file_mib, "memory that one file may take there [1024]"),
-            OPT_INT("workers", 0, &o.n_workers, "files decoded at a time [the processors, at most 16]"),
-            OPT_END,
+    rvl_status        st = check_cohort ? RVL_OK : rvl_cohort_ingest(&r, o, &err);
+
+    if (!st && check) {
+        st = rvl_cohort_check(&r, check_cohort ? o->folder : o->out_path, &err);
+        if (st == RVL_ERR_STATE) {
+            print_result(cli, &r);
+            cli_fail(cli, &err);
+            return cli->exit_code = 10;
+        }
+    }
+    if (st)
+        return cli_fail(cli, &err);
+    return end_result(cli, &r, check_cohort ? NULL : o);
+}
+
+int cmd_ingest(int argc, char **argv, rvl_cli *cli)
+{
+    rvl_ingest_opts o = {0};
+    const char     *ratio = NULL, *modality = NULL;
+    const char     *shard = NULL;
+    int64_t         folds = 0;
+    bool            check = false;
+    const cli_opt   opts[] = {
+          OPT_GROUP("inputs"),
+          OPT_ARG("FOLDER", &o.folder, "folder that the map's paths are relative to; with --check alone, a cohort"),
+          OPT_STR("map", 0, &o.map_path, "FILE",
+                  "YAML that says which columns mean what [FOLDER/map.yaml, else DICOM headers]"),
+          OPT_STR("modality", 0, &modality, "NAME", "without a map: cxr, mg or ct [what most files are]"),
+          OPT_GROUP("cohort"),
+          OPT_STR("preset", 0, &o.preset, "NAME", "preprocessing by name, like ct-tiny [the map's]"),
+          OPT_INT("depth", 0, &o.depth, "slices of the model's grid [the map's, else 1]"),
+          OPT_INT("height", 0, &o.height, "rows of the model's grid [the map's, else 64]"),
+          OPT_INT("width", 0, &o.width, "columns of the model's grid [the map's, else 64]"),
+          OPT_STR("split-ratio", 0, &ratio, "A/B/C", "train/val/test by patient [the map's split column, else 80/10/10]"),
+          OPT_INT("folds", 0, &folds, "make N folds by patient instead of splits [none]"),
+          OPT_STR("shard", 0, &shard, "I/N", "only prepare part I of N; without it, parts are put together [all]"),
+          OPT_FLAG("check", 0, &check, "verify packs, references, duplicates and leakage"),
+          OPT_GROUP("privacy"),
+          OPT_FLAG("keep-phi", 0, &o.keep_phi, "keep identifiers, dates and image paths as they are"),
+          OPT_STR("crosswalk", 0, &o.crosswalk, "FILE",
+                  "the way back to identifiers, outside the cohort [COHORT.crosswalk.csv]"),
+          OPT_GROUP("decoding"),
+          OPT_REAL("file-seconds", &o.max_file_seconds, "time that one file may take in its worker process [10]"),
+          OPT_INT("file-mib", 0, &o.max_file_mib, "memory that one file may take there [1024]"),
+          OPT_INT("workers", 0, &o.n_workers, "files decoded at a time [the processors, at most 16]"),
+          OPT_END,
     };
 
     if (!cli_parse(cli, CLI_OUTPUT | CLI_SEED | CLI_DRY_RUN | CLI_FORCE | CLI_LIMIT | CLI_JSON | CLI_PROGRESS, opts,
@@ -165,6 +185,8 @@ int cmd_ingest(int argc, char **argv, rvl_cli *cli)
     bool check_cohort = check && !cli->output;
     if (is_excluded(cli, check, check_cohort, folds != 0))
         return cli->exit_code;
+    if (modality && (o.modality = rvl_modality_parse(modality)) == RVL_MODALITY_UNKNOWN)
+        return cli_usage(cli, "--modality is cxr, mg or ct, not '%s'", modality);
     if (ratio && !parse_ratio(o.split_ratio, ratio))
         return cli_usage(cli, "--split-ratio wants three whole numbers like 80/10/10, not '%s'", ratio);
     if (shard && !parse_shard(&o, shard))
@@ -176,16 +198,5 @@ int cmd_ingest(int argc, char **argv, rvl_cli *cli)
     o.limit = cli->limit;
     o.dry_run = cli->dry_run, o.force = cli->force;
     o.n_folds = (int)folds;
-    rvl_status st = check_cohort ? RVL_OK : rvl_cohort_ingest(&r, &o, &err);
-    if (!st && check) {
-        st = rvl_cohort_check(&r, check_cohort ? o.folder : o.out_path, &err);
-        if (st == RVL_ERR_STATE) {
-            print_result(cli, &r);
-            cli_fail(cli, &err);
-            return cli->exit_code = 10;
-        }
-    }
-    if (st)
-        return cli_fail(cli, &err);
-    return end_result(cli, &r, check_cohort ? NULL : &o);
+    return carry_out(cli, &o, check, check_cohort);
 }

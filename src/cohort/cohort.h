@@ -66,20 +66,21 @@ RVL_MUST_USE rvl_status rvl_cohort_repeats(rvl_cohort_counts *out, rvl_cohort *c
 
 /** Ingest: a map file in YAML says which columns mean what (docs/formats/map.md). */
 typedef struct {
-    const char *folder;   /* the map's table and root are relative to it */
-    const char *map_path; /* NULL: folder/map.yaml */
-    const char *out_path;
-    int64_t     depth, height, width; /* pack grid; 0: the map's, else 1, 64, 64 */
-    const char *preset;               /* a preprocessing by name instead of the map's; NULL: the map's */
-    uint64_t    seed;
-    int64_t     limit; /* first N rows; 0: all */
-    bool        dry_run, force, check_only;
-    double      split_ratio[3]; /* train, val, test; all 0: the map's split column, else 0.8 0.1 0.1 */
-    int  shard, n_shards;       /* n_shards > 0: only prepare this part of the rows, from 1 (below out_path/shards); the
-                                 * ingest without shards takes finished ones and removes them */
-    int  n_folds;               /* > 0: splits "fold0".. by patient instead */
-    bool keep_phi;              /* identifiers, dates and paths as they are, also in pictures */
-    const char *crosswalk;      /* FILE.csv outside the cohort, with FILE.salt beside it (out_path.crosswalk.csv) */
+    const char  *folder;   /* the map's table and root are relative to it */
+    const char  *map_path; /* NULL: folder/map.yaml; if that is absent, the headers of the folder's DICOM files */
+    rvl_modality modality; /* without a map: which images are taken (those there are most of) */
+    const char  *out_path;
+    int64_t      depth, height, width; /* pack grid; 0: the map's, else 1, 64, 64 */
+    const char  *preset;               /* a preprocessing by name instead of the map's; NULL: the map's */
+    uint64_t     seed;
+    int64_t      limit; /* first N rows; 0: all */
+    bool         dry_run, force, check_only;
+    double       split_ratio[3]; /* train, val, test; all 0: the map's split column, else 0.8 0.1 0.1 */
+    int  shard, n_shards;  /* n_shards > 0: only prepare this part of the rows, from 1 (below out_path/shards); the
+                            * ingest without shards takes finished ones and removes them */
+    int  n_folds;          /* > 0: splits "fold0".. by patient instead */
+    bool keep_phi;         /* identifiers, dates and paths as they are, also in pictures */
+    const char *crosswalk; /* FILE.csv outside the cohort, with FILE.salt beside it (out_path.crosswalk.csv) */
     /* of decoding one file, in a worker process */
     double      max_file_seconds; /* (10) */
     int64_t     max_file_mib;     /* (1024) */

@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "cohort/leakage.h"
 #include "cohort/publish.h"
+#include "cohort/scan.h"
 #include "cohort/writer.h"
 #include <stdio.h>
 #include <string.h>
@@ -124,6 +125,29 @@ static rvl_status ingest_grid(ingest *g, rvl_error *err)
     return rvl__preprocess_check(spec, RVL_ERR_USAGE, err);
 }
 
+static rvl_worker_opts worker_limits(const rvl_ingest_opts *o)
+{
+    const long n_processors = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return (rvl_worker_opts){.n_workers = o->n_workers > 0     ? (int)o->n_workers
+                                          : n_processors < 1   ? 1
+                                          : n_processors <= 16 ? (int)n_processors
+                                                               : 16,
+                             .max_seconds = o->max_file_seconds,
+                             .max_memory_bytes = o->max_file_mib * (1 << 20)};
+}
+
+/** No table: the folder's DICOM headers are it. */
+static rvl_status scan_headers(ingest *g, rvl_error *err)
+{
+    const rvl_worker_opts limits = worker_limits(&g->opts);
+    rvl_status st = rvl__scan_folder(&g->map, g->opts.folder, g->opts.modality, g->opts.keep_phi, &limits, err);
+
+    if (!st && g->map.spec.modality == RVL_MODALITY_CT && !g->opts.preset && g->opts.depth == 0)
+        g->opts.preset = "ct-tiny";
+    return st;
+}
+
 static rvl_status ingest_load_map(ingest *g, rvl_error *err)
 {
     char      *path = NULL;
@@ -135,8 +159,7 @@ static rvl_status ingest_load_map(ingest *g, rvl_error *err)
     if (!g->opts.map_path && !(path = rvl_path_join(g->opts.folder, "map.yaml")))
         return rvl_fail(err, RVL_ERR_NOMEM, "cannot ingest: out of memory");
     if (path && !rvl_path_exists(path))
-        st = rvl_fail(err, RVL_ERR_NOT_FOUND,
-                      "'%s' has no map.yaml\nhint: write one (docs/formats/map.md) or give --map", g->opts.folder);
+        st = scan_headers(g, err);
     else
         st = rvl__map_load(&g->map, path ? path : g->opts.map_path, err);
     rvl_free(path);
@@ -378,18 +401,6 @@ static rvl_status take_shards(ingest *g, rvl_error *err)
     return rvl__shards_open(&g->shards, g->out_path, g->fingerprint, &g->map.spec, g->pack_hash, g->plan.n_rows, err);
 }
 
-static rvl_worker_opts worker_limits(const rvl_ingest_opts *o)
-{
-    const long n_processors = sysconf(_SC_NPROCESSORS_ONLN);
-
-    return (rvl_worker_opts){.n_workers = o->n_workers > 0     ? (int)o->n_workers
-                                          : n_processors < 1   ? 1
-                                          : n_processors <= 16 ? (int)n_processors
-                                                               : 16,
-                             .max_seconds = o->max_file_seconds,
-                             .max_memory_bytes = o->max_file_mib * (1 << 20)};
-}
-
 static rvl_status ingest_write(ingest *g, rvl_error *err)
 {
     int64_t    n_committed = 0;
@@ -483,9 +494,26 @@ static void warn_rows(ingest *g, int64_t n, const char *what, const char *sql_fi
                 (long long)rvl__source_line(g->source, i_row));
 }
 
+/** What failed and why, the most frequent first; names of images are left out of the reasons. */
+static void log_failures(ingest *g)
+{
+    static const char sql[] = "SELECT count(*), min(line), replace(substr(reason, 1, instr(reason || char(10), "
+                              "char(10)) - 1), file, '...') AS"
+                              " why FROM failures GROUP BY why ORDER BY 1 DESC, 2 LIMIT 30";
+    sqlite3_stmt     *query = NULL;
+    rvl_error         ignored = {0};
+    bool              has_row = rvl__catalogue_query(&query, &g->db, sql, &ignored) == RVL_OK;
+
+    while (has_row && rvl__catalogue_step(&has_row, &g->db, query, &ignored) == RVL_OK && has_row)
+        rvl_log(RVL_LOG_WARN, "%6lld failed (first: line %lld): %s", (long long)sqlite3_column_int64(query, 0),
+                (long long)sqlite3_column_int64(query, 1), rvl__catalogue_text(query, 2));
+    sqlite3_finalize(query);
+}
+
 static void ingest_remind(ingest *g, const rvl_ingest_result *r)
 {
     warn_rows(g, r->n_failed, "rows could not be taken, see failures.jsonl", "SELECT min(table_row) FROM failures");
+    log_failures(g);
     warn_rows(g, r->n_flat, "images are constant", "SELECT min(table_row) FROM images WHERE is_flat = 1");
     if (r->leak_patients || r->leak_pixels || r->leak_texts)
         rvl_log(RVL_LOG_WARN,
@@ -546,6 +574,8 @@ rvl_status rvl_cohort_ingest(rvl_ingest_result *out, const rvl_ingest_opts *opts
     if (opts->check_only)
         return rvl_cohort_check(out, opts->out_path, err);
     st = rvl__split_check_opts(opts, err);
+    if (!st && opts->modality != RVL_MODALITY_UNKNOWN && opts->map_path)
+        st = rvl_fail(err, RVL_ERR_USAGE, "with a map, the modality is the map's");
     if (!st && opts->limit < 0)
         st = rvl_fail(err, RVL_ERR_USAGE, "limit must not be negative");
     if (!st && opts->n_shards != 0 &&

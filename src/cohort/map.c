@@ -314,23 +314,37 @@ static rvl_status map_read(rvl__map *map, const rvl_yaml *root, rvl_error *err)
     return st;
 }
 
+static rvl_status map_parse(rvl__map *out, const char *name, rvl_error *err)
+{
+    rvl_status st = rvl_yaml_parse(&out->doc, out->text, out->n_bytes, name, err);
+
+    if (!st && !(out->dir = rvl_path_dir(name)))
+        st = rvl_fail(err, RVL_ERR_NOMEM, "cannot read map '%s': out of memory", name);
+    if (!st)
+        st = map_read(out, rvl_yaml_root(out->doc), err);
+    if (!st && out->require_report && out->array_file)
+        st = rvl_fail(err, RVL_ERR_FORMAT, "%s: 'require_report' has no meaning with 'array'", name);
+    if (st)
+        rvl__map_fini(out);
+    return st;
+}
+
 rvl_status rvl__map_load(rvl__map *out, const char *path, rvl_error *err)
 {
     rvl_status st;
 
     *out = (rvl__map){0};
     st = rvl_file_read(&out->text, &out->n_bytes, path, MAP_MAX_BYTES, err);
-    if (!st)
-        st = rvl_yaml_parse(&out->doc, out->text, out->n_bytes, path, err);
-    if (!st && !(out->dir = rvl_path_dir(path)))
-        st = rvl_fail(err, RVL_ERR_NOMEM, "cannot read map '%s': out of memory", path);
-    if (!st)
-        st = map_read(out, rvl_yaml_root(out->doc), err);
-    if (!st && out->require_report && out->array_file)
-        st = rvl_fail(err, RVL_ERR_FORMAT, "%s: 'require_report' has no meaning with 'array'", path);
-    if (st)
-        rvl__map_fini(out);
-    return st;
+    return st ? st : map_parse(out, path, err);
+}
+
+rvl_status rvl__map_make(rvl__map *out, const char *text, char *table_text, rvl_error *err)
+{
+    *out = (rvl__map){.table_text = table_text, .n_bytes = strlen(text), .text = rvl_strdup(text)};
+    if (out->text)
+        return map_parse(out, "headers", err);
+    rvl__map_fini(out);
+    return rvl_fail(err, RVL_ERR_NOMEM, "cannot ingest: out of memory");
 }
 
 void rvl__map_fini(rvl__map *map)
@@ -340,5 +354,6 @@ void rvl__map_fini(rvl__map *map)
     rvl_free(map->dir);
     rvl_yaml_free(map->doc);
     rvl_free(map->text);
+    rvl_free(map->table_text);
     *map = (rvl__map){0};
 }

@@ -44,6 +44,7 @@ typedef struct {
     size_t          n_bytes;
     char           *dir;        /* folder of the map */
     const char     *table;      /* CSV, or NULL */
+    char           *table_text; /* the table itself, made from headers; NULL: it is a file */
     const char     *array_file; /* npz, or NULL */
     int             n_arrays;
     rvl__map_array  arrays[RVL__MAX_ARRAY_SPLITS];
@@ -62,6 +63,8 @@ typedef struct {
 
 /** Read and check the map at `path`. On failure `out` is empty. */
 RVL_MUST_USE rvl_status rvl__map_load(rvl__map *out, const char *path, rvl_error *err);
+/** The same from `text`, with the table itself instead of a file: `table_text` moves to the map, also on failure. */
+RVL_MUST_USE rvl_status rvl__map_make(rvl__map *out, const char *text, char *table_text, rvl_error *err);
 void                    rvl__map_fini(rvl__map *map);
 /** The map under `key` of a node, or NULL; FORMAT if it is something else. */
 RVL_MUST_USE rvl_status rvl__map_node(const rvl_yaml **out, const rvl_yaml *parent, const char *key, rvl_error *err);

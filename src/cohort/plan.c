@@ -112,6 +112,10 @@ static bool row_check(builder *b, int64_t i_row)
 {
     const rvl__source *s = b->source;
 
+    if (*rvl__source_problem(s, i_row)) {
+        rvl_str_add(&b->text, rvl__source_problem(s, i_row));
+        return false;
+    }
     for (int c = RVL__COLUMN_IMAGE; c <= RVL__COLUMN_STUDY; c++) {
         if (rvl__source_has(s, (rvl__column)c) && !*rvl__source_cell(s, i_row, (rvl__column)c)) {
             rvl_str_addf(&b->text, "column '%s' is empty", rvl__source_column_name(s, (rvl__column)c));

@@ -29,6 +29,7 @@ struct rvl__source {
     rvl_csv        *csv;
     int             columns[RVL__COLUMN_COUNT]; /* -1: not there */
     int            *label_columns;
+    int             problem_column, files_column; /* of a table made from headers */
     array_part      parts[RVL__MAX_ARRAY_SPLITS];
     rvl_arena      *arena;
     const char    **names;            /* of an array's images */
@@ -67,11 +68,21 @@ static rvl_status source_open_table(rvl__source *s, const char *folder, rvl_hash
     if (!path)
         return rvl_fail(err, RVL_ERR_NOMEM, "cannot read '%s': out of memory", s->map->table);
     s->file = s->map->table;
-    st = rvl_file_read(&text, &n_bytes, path, TABLE_MAX_BYTES, err);
+    if (s->map->table_text) {
+        n_bytes = strlen(s->map->table_text);
+        text = rvl_strndup(s->map->table_text, n_bytes);
+        st = text ? RVL_OK : rvl_fail(err, RVL_ERR_NOMEM, "cannot read '%s': out of memory", s->file);
+    } else {
+        st = rvl_file_read(&text, &n_bytes, path, TABLE_MAX_BYTES, err);
+    }
     if (!st)
         st = rvl_csv_parse(&s->csv, text, n_bytes, s->file, err);
     if (!st)
         st = source_find_columns(s, err);
+    if (!st && s->map->table_text)
+        st = rvl_csv_need_column(&s->problem_column, s->csv, "problem", err);
+    if (!st && s->map->table_text)
+        st = rvl_csv_need_column(&s->files_column, s->csv, "files", err);
     if (!st) {
         s->n_rows = (int64_t)rvl_csv_n_rows(s->csv);
         if (fingerprint)
@@ -299,6 +310,25 @@ static rvl_status array_image(rvl_volume **out, const rvl__source *s, int64_t i_
     return RVL_OK;
 }
 
+const char *rvl__source_problem(const rvl__source *s, int64_t i_row)
+{
+    return s->map->table_text ? rvl_csv_cell(s->csv, (size_t)i_row, (size_t)s->problem_column) : "";
+}
+
+/* The files of the row's series below the root, joined by line ends as they are; NULL if it is out of memory. */
+static char *series_paths(const rvl__source *s, const char *files)
+{
+    rvl_str out = {0};
+
+    for (const char *at = files; at;) {
+        const char *end = strchr(at, '\n');
+        rvl_str_addf(&out, "%s%s/", out.n_bytes ? "\n" : "", s->root);
+        rvl_str_add_n(&out, at, end ? (size_t)(end - at) : strlen(at));
+        at = end ? end + 1 : NULL;
+    }
+    return rvl_str_take(&out);
+}
+
 rvl_status rvl__source_hide_names(rvl__source *s, const rvl__pseudonyms *p, rvl_error *err)
 {
     if (!s->csv)
@@ -327,7 +357,9 @@ rvl_status rvl__source_job(rvl_decode_job *out, const rvl__source *s, int64_t i_
                             .view = rvl_view_parse(rvl__source_cell(s, i_row, RVL__COLUMN_VIEW))};
     if (!s->csv)
         return RVL_OK;
-    out->path = rvl__source_image_path(s, i_row);
+    const char *files = s->map->table_text ? rvl_csv_cell(s->csv, (size_t)i_row, (size_t)s->files_column) : "";
+    out->is_series = *files != '\0';
+    out->path = out->is_series ? series_paths(s, files) : rvl__source_image_path(s, i_row);
     return out->path ? RVL_OK : rvl_fail(err, RVL_ERR_NOMEM, "cannot read image '%s': out of memory", out->name);
 }
 

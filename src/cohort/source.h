@@ -32,6 +32,8 @@ const char                *rvl__source_column_name(const rvl__source *s, rvl__co
 const char                *rvl__source_root(const rvl__source *s);
 /** Full path of the image's file; caller frees; NULL if out of memory or an array. */
 char                      *rvl__source_image_path(const rvl__source *s, int64_t i_row);
+/** Why a table made from headers does not take the row; "" if it does. Borrowed. */
+const char                *rvl__source_problem(const rvl__source *s, int64_t i_row);
 /** From here on images are called by keys of their paths. NOMEM. */
 RVL_MUST_USE rvl_status    rvl__source_hide_names(rvl__source *s, const rvl__pseudonyms *p, rvl_error *err);
 /** What catalogue, failures and messages call the row's image: its path as the table has it, or its key. */

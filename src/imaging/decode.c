@@ -7,24 +7,16 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "imaging/decode_internal.h"
 #include <string.h>
 
 typedef struct {
     rvl_preprocess spec;
     rvl_hu_opts    hu;
     rvl_view       view;
-    bool           refuse_burned_in;
+    bool           refuse_burned_in, is_series, is_header;
     size_t         n_path, n_name; /* without their NULs, which are sent too */
 } request_head;
-
-struct rvl_decoder {
-    rvl_workers          *workers; /* NULL: in this process */
-    const rvl_decode_job *job;     /* of the one slot there is then */
-    struct {
-        const char *name;
-        size_t      n_bytes;
-    } slots[RVL_WORKERS_MAX];
-};
 
 size_t rvl_decode_bytes(const rvl_preprocess *spec)
 {
@@ -47,9 +39,11 @@ rvl_status rvl_decode_volume(void *codes, rvl_decode_facts *facts, const rvl_dec
     return rvl_preprocess_codes(codes, &job->spec, v, false, &facts->is_flat, err);
 }
 
-/* Readers name the path, which may name a patient: the job's name stands for it. */
-static rvl_status fail_by_name(const rvl_decode_job *job, rvl_status st, const char *text, rvl_error *err)
+rvl_status rvl__decode_fail(const rvl_decode_job *job, rvl_status st, const char *text, rvl_error *err)
 {
+    if (job->is_series) /* of many files: what their folder is called is not told */
+        return rvl_fail(err, st, "cannot read image '%s': %s", job->name,
+                        strchr(text, '/') ? rvl_status_text(st) : text);
     const size_t n_path = strlen(job->path);
     const char  *slash = strrchr(job->path, '/');
     const char  *dot = strrchr(slash ? slash : job->path, '.');
@@ -81,13 +75,15 @@ rvl_status rvl_decode_run(void *codes, rvl_decode_facts *facts, const rvl_decode
     rvl_error   why = {0};
     rvl_status  st;
 
-    if (rvl_path_is_dir(job->path) && !rvl_preprocess_is_volume(&job->spec)) /* of a volume: its slices */
+    if (!job->is_series && rvl_path_is_dir(job->path) &&
+        !rvl_preprocess_is_volume(&job->spec)) /* of a volume: its slices */
         return rvl_fail(err, RVL_ERR_IO, "cannot read image '%s': it is a folder", job->name);
-    if (!rvl_path_exists(job->path))
+    if (!job->is_series && !rvl_path_exists(job->path))
         return rvl_fail(err, RVL_ERR_NOT_FOUND, "cannot read image '%s': no such file", job->name);
-    st = rvl_preprocess_load(&v, &job->spec, job->path, &job->hu, &why);
+    st = job->is_series ? rvl__decode_series(&v, job, &why)
+                        : rvl_preprocess_load(&v, &job->spec, job->path, &job->hu, &why);
     if (st)
-        st = fail_by_name(job, st, why.text, err);
+        st = rvl__decode_fail(job, st, why.text, err);
     if (!st && job->refuse_burned_in && v->has_burned_in)
         st =
             rvl_fail(err, RVL_ERR_UNSUPPORTED,
@@ -97,6 +93,16 @@ rvl_status rvl_decode_run(void *codes, rvl_decode_facts *facts, const rvl_decode
     if (!st)
         st = rvl_decode_volume(codes, facts, job, v, err);
     rvl_volume_free(v);
+    return st;
+}
+
+static rvl_status serve_header(rvl_worker_answer *answer, const rvl_decode_job *job, rvl_error *err)
+{
+    rvl_decode_header header;
+    rvl_status        st = rvl__decode_header_run(&header, job, err);
+
+    if (!st)
+        rvl_str_add_n(&answer->head, &header, sizeof header);
     return st;
 }
 
@@ -116,7 +122,10 @@ rvl_status rvl_decode_serve(rvl_worker_answer *answer, rvl_span request, rvl_err
                                 .spec = head.spec,
                                 .hu = head.hu,
                                 .view = head.view,
-                                .refuse_burned_in = head.refuse_burned_in};
+                                .refuse_burned_in = head.refuse_burned_in,
+                                .is_series = head.is_series};
+    if (head.is_header)
+        return serve_header(answer, &job, err);
     answer->n_body = rvl_decode_bytes(&job.spec);
     answer->body = rvl_alloc_array(answer->n_body, 1);
     if (!answer->body)
@@ -153,14 +162,11 @@ int rvl_decoder_slots(const rvl_decoder *d)
     return d->workers ? rvl_workers_count(d->workers) : 1;
 }
 
-void rvl_decoder_start(rvl_decoder *d, int i, const rvl_decode_job *job)
+void rvl__decoder_send(rvl_decoder *d, int i, const rvl_decode_job *job, bool is_header)
 {
     request_head head;
     rvl_str      request = {0};
 
-    d->slots[i].name = job->name;
-    d->slots[i].n_bytes = rvl_decode_bytes(&job->spec);
-    d->job = job;
     if (!d->workers)
         return;
     memset(&head, 0, sizeof head);
@@ -168,6 +174,8 @@ void rvl_decoder_start(rvl_decoder *d, int i, const rvl_decode_job *job)
     head.hu = job->hu;
     head.view = job->view;
     head.refuse_burned_in = job->refuse_burned_in;
+    head.is_series = job->is_series;
+    head.is_header = is_header;
     head.n_path = strlen(job->path);
     head.n_name = strlen(job->name);
     rvl_str_add_n(&request, &head, sizeof head);
@@ -175,6 +183,24 @@ void rvl_decoder_start(rvl_decoder *d, int i, const rvl_decode_job *job)
     rvl_str_add_n(&request, job->name, head.n_name + 1);
     rvl_workers_start(d->workers, i, request.failed ? "" : request.ptr, request.failed ? 0 : request.n_bytes);
     rvl_str_free(&request);
+}
+
+void rvl_decoder_start(rvl_decoder *d, int i, const rvl_decode_job *job)
+{
+    d->slots[i].name = job->name;
+    d->slots[i].n_bytes = rvl_decode_bytes(&job->spec);
+    d->job = job;
+    rvl__decoder_send(d, i, job, false);
+}
+
+rvl_status rvl__decoder_wait(rvl_decoder *d, int i, rvl_error *err)
+{
+    rvl_error  why = {0};
+    rvl_status st = rvl_workers_finish(d->workers, i, &why);
+
+    if (st && !rvl_workers_answered(d->workers, i))
+        rvl_error_prefix(&why, "cannot read image '%s'", d->slots[i].name);
+    return st ? rvl_fail(err, st, "%s", why.text) : RVL_OK;
 }
 
 /* What a worker answers is checked: it has read untrusted bytes. */
@@ -205,19 +231,12 @@ static bool answer_take(void *codes, rvl_decode_facts *facts, rvl_decoder *d, in
 
 rvl_status rvl_decoder_finish(void *codes, rvl_decode_facts *facts, rvl_decoder *d, int i, rvl_error *err)
 {
-    rvl_error  why = {0};
-    rvl_status st;
-
     *facts = (rvl_decode_facts){0};
     if (!d->workers)
         return rvl_decode_run(codes, facts, d->job, err);
-    st = rvl_workers_finish(d->workers, i, &why);
-    const bool is_broken = !st && !answer_take(codes, facts, d, i);
-    if (is_broken)
-        st = rvl_fail(&why, RVL_ERR_FORMAT, "its decoder gave a broken answer");
-    if (!st)
-        return st;
-    if (is_broken || !rvl_workers_answered(d->workers, i))
-        rvl_error_prefix(&why, "cannot read image '%s'", d->slots[i].name);
-    return rvl_fail(err, st, "%s", why.text);
+    rvl_status st = rvl__decoder_wait(d, i, err);
+    if (!st && !answer_take(codes, facts, d, i))
+        st =
+            rvl_fail(err, RVL_ERR_FORMAT, "cannot read image '%s': its decoder gave a broken answer", d->slots[i].name);
+    return st;
 }

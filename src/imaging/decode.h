@@ -12,8 +12,9 @@
 
 /** What to read and how. Strings are borrowed until the job is finished. */
 typedef struct {
-    const char    *path; /* the file */
-    const char    *name; /* what messages call it; never its path */
+    const char    *path;      /* the file; of a CT volume also the folder of a DICOM series */
+    bool           is_series; /* `path` is a list of DICOM files, joined by line ends */
+    const char    *name;      /* what messages call it; never its path */
     rvl_preprocess spec;
     rvl_hu_opts    hu;
     bool           refuse_burned_in; /* DICOM files that say so: the text may name the patient. UNSUPPORTED */
