@@ -45,9 +45,12 @@ rvl_status rvl__decode_fail(const rvl_decode_job *job, rvl_status st, const char
         return rvl_fail(err, st, "cannot read image '%s': %s", job->name,
                         strchr(text, '/') ? rvl_status_text(st) : text);
     const size_t n_path = strlen(job->path);
-    const char  *slash = strrchr(job->path, '/');
-    const char  *dot = strrchr(slash ? slash : job->path, '.');
-    rvl_str      clean = {0}, stem = {0};
+    const char  *in_folder = strstr(text, job->path);
+    if (in_folder && in_folder[n_path] == '/') /* a slice: its name may name a patient too */
+        return rvl_fail(err, st, "cannot read image '%s': a file of it: %s", job->name, rvl_status_text(st));
+    const char *slash = strrchr(job->path, '/');
+    const char *dot = strrchr(slash ? slash : job->path, '.');
+    rvl_str     clean = {0}, stem = {0};
 
     for (const char *at = strstr(text, job->path); at; at = strstr(text, job->path)) {
         rvl_str_add_n(&clean, text, (size_t)(at - text));

@@ -43,7 +43,7 @@ static int64_t best_stack(const rvl_dicom_scan *s)
     for (int64_t i = 0; i < rvl_dicom_scan_count(s); i++) {
         const rvl_dicom_stack *x = rvl_dicom_scan_get(s, i);
         const rvl_dicom_stack *b = best < 0 ? NULL : rvl_dicom_scan_get(s, best);
-        if (x->is_localiser || strcmp(x->modality, "CT") != 0)
+        if (x->is_localiser || x->is_colour || strcmp(x->modality, "CT") != 0)
             continue;
         if (!b || (!x->status && b->status) || (!x->status == !b->status && x->n_slices > b->n_slices))
             best = i;

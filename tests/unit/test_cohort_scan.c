@@ -168,6 +168,48 @@ static void slices_of_a_series__are_one_volume(void **state)
     assert_false(folder_holds(out, folder));
 }
 
+/* The folder of a series in a table: names of its files are not told, burned-in text of any slice is seen. */
+static void folder_of_a_series__hides_its_files(void **state)
+{
+    const char     *folder = *state;
+    char            out[PATH_BYTES], path[PATH_BYTES];
+    rvl_ingest_opts opts = {.folder = folder, .out_path = path_in(out, folder, "c"), .force = true};
+    dicom_facts     f = radiograph;
+
+    need_dicom();
+    for (int s = 0; s < 3; s++) { /* whole, burned in, damaged */
+        for (int z = 0; z < 4; z++) {
+            char name[64], position[32], instance[32];
+            snprintf(name, sizeof name, "DOE_%d", s);
+            OK(rvl_dir_make(path_in(path, folder, name), &err));
+            snprintf(name, sizeof name, "DOE_%d/DOE_JOHN_%d.dcm", s, z);
+            snprintf(position, sizeof position, "0\\0\\%d", 2 * z);
+            snprintf(instance, sizeof instance, "1.2.777.%d.%d", s, z);
+            f.modality = "CT", f.view = NULL, f.position = position, f.instance_uid = instance, f.seed = (unsigned)z;
+            f.burned_in = s == 1 && z == 2 ? "YES" : NULL;
+            dicom_write(path_in(path, folder, name), &f);
+            if (s == 2) { /* pixels are cut off where no header reader looks */
+                size_t n = 0;
+                char  *bytes = read_text(path, &n);
+                bytes[n - 16 * 16 * 2 - 4] = 100;
+                OK(rvl_file_write(path, bytes, n, &err));
+                rvl_free(bytes);
+            }
+        }
+    }
+    write_text(folder, "t.csv", "dir\nDOE_0\nDOE_1\nDOE_2\n");
+    write_text(folder, "map.yaml",
+               "table: t.csv\ncolumns: {image: dir}\nmodality: ct\nbody_part: chest\n"
+               "preprocess: {depth: 4, height: 16, width: 16}\n");
+    rvl_ingest_result r = ingest_ok(opts);
+    assert_int_equal(r.n_images, 1);
+    assert_int_equal(r.n_failed, 2);
+    file_contains(path_in(path, out, "failures.jsonl"), "burned into the picture");
+    holds_nothing_planted(out);
+    opts.keep_phi = true;
+    assert_int_equal(ingest_ok(opts).n_images, 2);
+}
+
 static void no_dicom__asks_for_a_map(void **state)
 {
     const char     *folder = *state;
@@ -204,6 +246,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(radiographs__come_from_their_headers, folder_make, folder_remove),
         cmocka_unit_test_setup_teardown(slices_of_a_series__are_one_volume, folder_make, folder_remove),
+        cmocka_unit_test_setup_teardown(folder_of_a_series__hides_its_files, folder_make, folder_remove),
         cmocka_unit_test_setup_teardown(no_dicom__asks_for_a_map, folder_make, folder_remove),
         cmocka_unit_test_setup_teardown(pack__is_taken_or_refused, folder_make, folder_remove),
     };

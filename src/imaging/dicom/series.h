@@ -32,7 +32,7 @@ typedef struct {
     int64_t         instance_number; /* orders slices of one place only */
     int64_t         rows, columns;
     int             samples;
-    bool            is_localiser, is_hu;
+    bool            is_localiser, is_hu, has_burned_in;
     uint64_t        frame_of_reference, instance; /* hashes; 0: not said */
     uint64_t        keys[RVL__N_KEYS];            /* hashes of what the header says; 0: nothing */
     double          at_mm;                        /* along the normal of its stack */

@@ -111,7 +111,8 @@ static rvl_status slice_read(rvl__slice *s, const rvl_dicom *d, int64_t i_file, 
                       .instance_number = h->instance_number,
                       .instance = hash_text(h->instance_uid),
                       .frame_of_reference = hash_text(h->frame_of_reference_uid),
-                      .is_localiser = strstr(h->image_type, "LOCALIZER") != NULL};
+                      .is_localiser = strstr(h->image_type, "LOCALIZER") != NULL,
+                      .has_burned_in = h->has_burned_in};
     rvl_status st = rvl_dicom_get_frame(&s->frame, d, i_frame, err);
     if (st)
         return st;

@@ -269,6 +269,8 @@ static void place_set(rvl_volume *v, const loading *l, const rvl_dicom_stack *fa
     memcpy(h.modality, facts->modality, sizeof h.modality);
     memcpy(h.body_part, facts->body_part, sizeof h.body_part);
     v->modality = rvl_dicom_modality(&h);
+    for (int64_t i = 0; i < l->stack->n_slices; i++)
+        v->has_burned_in = v->has_burned_in || l->s->slices[l->stack->slices[i]].has_burned_in;
     v->unit = l->is_hu ? RVL_UNIT_HU : RVL_UNIT_ARBITRARY;
     size_t n = strlen(facts->body_part);
     for (size_t i = 0; n < sizeof v->body_part && i <= n; i++)
