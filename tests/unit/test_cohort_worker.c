@@ -19,7 +19,7 @@ static rvl_status handle(rvl_worker_answer *answer, rvl_span request, rvl_error 
         signal(SIGSEGV, SIG_DFL), raise(SIGSEGV);
     if (strncmp(name, "hang", 4) == 0)
         sleep(60);
-    for (int i = 0; strncmp(name, "fill", 4) == 0 && i < 64; i++) {
+    for (int i = 0; rvl_workers_limit_memory() && strncmp(name, "fill", 4) == 0 && i < 64; i++) {
         char *block = rvl_alloc((size_t)64 << 20);
         if (!block)
             return rvl_fail(err, RVL_ERR_NOMEM, "cannot read image '%s': out of memory", name);
