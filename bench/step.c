@@ -4,8 +4,9 @@
  * One model, stepped on command, for bench/vs_pytorch: reads lines from the standard input, runs one step for each
  * ("step"), and answers with a JSON line of wall and CPU seconds and peak memory.
  *
- *   bench_step MODEL train|infer BATCH SIZE     MODEL resnet18 resnet50 resnet18-3d bert-base; SIZE pixels or tokens
- *   bench_step ... profile                      instead: seconds per kernel of ten steps
+ *   bench_step MODEL train|infer BATCH SIZE     MODEL resnet18 resnet50 resnet18-3d resnet18-3d-lite bert-base; SIZE
+ * pixels (of volumes half of it in depth) or tokens bench_step ... profile                      instead: seconds per
+ * kernel of ten steps
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,7 +59,7 @@ static rvl_node *build_image(bench *b)
                                   .stem_stride = 2,
                                   .stem_pool = true};
     if (is_3d) {
-        cfg.stem_kernel = 2;
+        cfg.stem_kernel = cfg.stem_stride = strstr(b->model, "lite") ? 4 : 2;
         cfg.stem_pool = false;
     }
     rvl_node *x = rvl_input(b->graph, "x", RVL_DTYPE_F32, is_3d ? 5 : 4, is_3d ? volume : shape);

@@ -18,11 +18,14 @@ ROWS = {
     "bert-train": ("bert-base", "train", 8, 128),
     "bert-infer": ("bert-base", "infer", 1, 128),
     "resnet18-3d-train": ("resnet18-3d", "train", 1, 128),
+    "r3d18-train": ("resnet18-3d", "train", 1, 192),  # stem 2 at 1 x 1 x 96 x 192 x 192
+    "r3d18-lite-train": ("resnet18-3d-lite", "train", 2, 192),  # stem 4 at 2 x 1 x 96 x 192 x 192
 }
+VOLUMES = [row for row, spec in ROWS.items() if "3d" in spec[0]]
 
 
-def resnet(blocks, bottleneck, n_classes, rank, channels, stem_kernel, pool):
-    """torchvision's ResNet in 2-D or 3-D."""
+def resnet(blocks, bottleneck, n_classes, rank, channels, stem_kernel, stem_stride, pool):
+    """torchvision's ResNet in 2-D or 3-D; a stem whose stride is its kernel is not padded."""
     from torch import nn
     conv, norm = (nn.Conv2d, nn.BatchNorm2d) if rank == 2 else (nn.Conv3d, nn.BatchNorm3d)
 
@@ -50,7 +53,8 @@ def resnet(blocks, bottleneck, n_classes, rank, channels, stem_kernel, pool):
             y += x if self.downsample is None else self.downsample(x)
             return self.relu(y)
 
-    layers = [conv(channels, 64, stem_kernel, 2, (stem_kernel - 1) // 2, bias=False), norm(64), nn.ReLU(inplace=True)]
+    pad = 0 if stem_kernel == stem_stride else (stem_kernel - 1) // 2
+    layers = [conv(channels, 64, stem_kernel, stem_stride, pad, bias=False), norm(64), nn.ReLU(inplace=True)]
     if pool:
         layers.append((nn.MaxPool2d if rank == 2 else nn.MaxPool3d)(3, 2, 1))
     n_in = 64
@@ -110,14 +114,15 @@ def worker(model, mode, batch, size, layout):
     if model == "bert-base":
         net = bert()
         inputs = (torch.randint(0, 30522, (batch, size)), torch.ones(batch, size))
-    elif model == "resnet18-3d":
-        net = resnet((2, 2, 2, 2), False, 18, 3, 1, 2, False)
+    elif model.startswith("resnet18-3d"):
+        side = 4 if model.endswith("lite") else 2
+        net = resnet((2, 2, 2, 2), False, 18, 3, 1, side, side, False)
         inputs = (torch.rand(batch, 1, size // 2, size, size),)
     else:
-        net = resnet((3, 4, 6, 3), True, 1000, 2, 3, 7, True)
+        net = resnet((3, 4, 6, 3), True, 1000, 2, 3, 7, 2, True)
         inputs = (torch.rand(batch, 3, size, size),)
     if layout == "channels_last":
-        form = torch.channels_last_3d if model.endswith("3d") else torch.channels_last
+        form = torch.channels_last_3d if "3d" in model else torch.channels_last
         net = net.to(memory_format=form)
         inputs = tuple(x.to(memory_format=form) for x in inputs)
     net.train(mode == "train")
@@ -198,5 +203,5 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["worker"]:
         worker(sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]), sys.argv[6])
     else:
-        for name in sys.argv[1:] or [r for r in ROWS if r != "resnet18-3d-train"]:
+        for name in sys.argv[1:] or [r for r in ROWS if r not in VOLUMES]:
             measure(name)

@@ -329,7 +329,7 @@ int cmd_bench(int argc, char **argv, rvl_cli *cli)
          OPT_STR("metadata", 0, &o.metadata, "CSV",
                  "for the metadata baseline: an id, then a column each [cohort's own]"),
          OPT_STR("suite", 0, &o.suite, "A,B", "supervised, zeroshot, retrieval [what the model can]"),
-         OPT_STR("prompts", 0, &o.prompts, "SCHEMA", "schema name or YAML file with prompts [the model's]"),
+         OPT_STR("prompts", 0, &o.prompts, "SCHEMA", "schema or YAML file, @SET for other sentences [the model's]"),
          OPT_STR("uncertain", 0, &o.uncertain, "POLICY", "ignore, present or absent [ignore]"),
          OPT_STR("missing", 0, &o.missing, "POLICY", "findings not mentioned: ignore or absent [absent]"),
          OPT_STR("group", 0, &o.group, "HOW", "volumes of one scan count once: scan (mean), scan-first [each]"),

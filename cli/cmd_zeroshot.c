@@ -71,7 +71,7 @@ int cmd_zeroshot(int argc, char **argv, rvl_cli *cli)
             OPT_STR("split", 0, &o.split, "NAME", "split of the cohort [all]"),
             OPT_STR("modality", 0, &o.modality, "NAME", "of an image file: cxr, ct, mg [not known]"),
             OPT_STR("view", 0, &o.view, "NAME", "of an image file: pa, ap, lateral, cc, mlo [not known]"),
-            OPT_STR("prompts", 0, &o.prompts, "SCHEMA", "schema name or YAML file with prompts [the model's]"),
+            OPT_STR("prompts", 0, &o.prompts, "SCHEMA", "schema or YAML file, @SET for other sentences [the model's]"),
             OPT_END,
     };
 

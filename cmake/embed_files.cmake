@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-set(TEXT "/* Generated from schemas/, configs/, rules/ and prompts/ by cmake/embed_files.cmake. */\n#include \"base/embedded.h\"\n")
+set(TEXT "/* Generated from schemas/, configs/, rules/, prompts/ and sentences/ by cmake/embed_files.cmake. */\n#include \"base/embedded.h\"\n")
 set(ROWS "")
 set(N 0)
 foreach(F IN LISTS FILES)

@@ -51,8 +51,9 @@ static bool is_blank_text(const char *text)
     return text[strspn(text, " \t\r\n")] == '\0';
 }
 
-/* The list under `key` as non-empty scalars; an absent key gives none. */
-static rvl_status texts_read(texts *out, rvl_schema *s, const rvl_yaml *map, const char *key, rvl_error *err)
+/* The list under `key` as scalars, non-empty but where `may_be_empty`; an absent key gives none. */
+static rvl_status texts_read_any(texts *out, rvl_schema *s, const rvl_yaml *map, const char *key, bool may_be_empty,
+                                 rvl_error *err)
 {
     const rvl_yaml *list = rvl_yaml_get(map, key);
     const char    **items = NULL;
@@ -70,7 +71,7 @@ static rvl_status texts_read(texts *out, rvl_schema *s, const rvl_yaml *map, con
         return no_memory(err);
     for (size_t i = 0; i < list->n_items; i++) {
         const rvl_yaml *item = list->items[i];
-        if (item->kind != RVL_YAML_SCALAR || is_blank_text(item->text))
+        if (item->kind != RVL_YAML_SCALAR || (is_blank_text(item->text) && !may_be_empty))
             return rvl_fail(err, RVL_ERR_FORMAT, "%s:%d: text %zu of '%s' is empty or no text", item->file, item->line,
                             i + 1, key);
         items[i] = rvl_arena_strndup(s->arena, item->text, strlen(item->text));
@@ -79,6 +80,11 @@ static rvl_status texts_read(texts *out, rvl_schema *s, const rvl_yaml *map, con
     }
     *out = (texts){.n = list->n_items, .items = items};
     return RVL_OK;
+}
+
+static rvl_status texts_read(texts *out, rvl_schema *s, const rvl_yaml *map, const char *key, rvl_error *err)
+{
+    return texts_read_any(out, s, map, key, false, err);
 }
 
 /* `from` with the title for every "{}"; the first letter of a filled prompt stays as the template has it. */
@@ -96,7 +102,7 @@ static const char *prompt_fill(rvl_schema *s, const char *from, const char *titl
         }
     }
     if (!filled.failed)
-        out = rvl_arena_strndup(s->arena, filled.ptr, filled.n_bytes);
+        out = rvl_arena_strndup(s->arena, filled.ptr ? filled.ptr : "", filled.n_bytes);
     rvl_str_free(&filled);
     return out;
 }
@@ -305,6 +311,82 @@ done:
     rvl_schema_free(s);
     rvl_yaml_free(doc);
     return st;
+}
+
+/* The compiled-in prompt set; NULL, and the names in the message, if there is none. */
+static const rvl_embedded *prompt_set_find(const char *name, rvl_error *err)
+{
+    static const char folder[] = "sentences/";
+    rvl_str           names = {0};
+
+    for (const rvl_embedded *e = rvl_embedded_files; e->name; e++) {
+        if (!rvl_str_starts(e->name, folder))
+            continue;
+        if (strcmp(e->name + sizeof folder - 1, name) == 0) {
+            rvl_str_free(&names);
+            return e;
+        }
+        rvl_str_addf(&names, "%s%s", names.n_bytes ? ", " : "", e->name + sizeof folder - 1);
+    }
+    (void)rvl_fail(err, RVL_ERR_NOT_FOUND, "there is no prompt set '%.80s'\nhint: %s", name,
+                   names.failed || !names.n_bytes ? "none is built in" : names.ptr);
+    rvl_str_free(&names);
+    return NULL;
+}
+
+/* Fill the set's templates with the titles of `s`, which is ours to change. */
+static rvl_status prompts_replace(rvl_schema *s, const rvl_yaml *root, rvl_error *err)
+{
+    static const char *const keys[] = {"name", "source", "templates", NULL};
+    const rvl_yaml          *map = rvl_yaml_get(root, "templates");
+    const texts              none = {0};
+    texts                    templates[2];
+    texts                    filled;
+    rvl_status               st = rvl_yaml_check_keys(root, keys, err);
+
+    if (!st && (!map || map->kind != RVL_YAML_MAP))
+        st = rvl_fail(err, RVL_ERR_FORMAT, "%s:%d: a prompt set has 'templates'", root->file, root->line);
+    if (!st)
+        st = texts_read(&templates[0], s, map, "positive", err);
+    if (!st)
+        st = texts_read_any(&templates[1], s, map, "negative", true, err);
+    for (int i = 0; !st && i < s->n_findings; i++) {
+        rvl_finding *f = &s->findings[i];
+
+        st = prompts_fill(&filled, s, &none, &templates[0], f->title, map, "positive", err);
+        if (st)
+            break;
+        f->n_positive = filled.n;
+        f->positive = filled.items;
+        st = prompts_fill(&filled, s, &none, &templates[1], f->title, map, "negative", err);
+        f->n_negative = st ? 0 : filled.n;
+        f->negative = filled.items;
+    }
+    return st;
+}
+
+rvl_status rvl_schema_with_prompts(rvl_schema **out, const rvl_schema *s, const char *set, rvl_error *err)
+{
+    const rvl_embedded *e = prompt_set_find(set, err);
+    rvl_yaml_doc       *doc = NULL;
+    rvl_schema         *own = NULL;
+    rvl_status          st;
+
+    *out = NULL;
+    if (!e)
+        return RVL_ERR_NOT_FOUND;
+    st = rvl_schema_parse(&own, s->yaml, strlen(s->yaml), s->name, err);
+    if (!st)
+        st = rvl_yaml_parse(&doc, e->text, e->n_bytes, e->name, err);
+    if (!st)
+        st = prompts_replace(own, rvl_yaml_root(doc), err);
+    rvl_yaml_free(doc);
+    if (st) {
+        rvl_schema_free(own);
+        return st;
+    }
+    *out = own;
+    return RVL_OK;
 }
 
 static rvl_status builtin_open(rvl_schema **out, const char *name, rvl_error *err)

@@ -32,15 +32,19 @@ typedef struct {
 typedef struct rvl_schema rvl_schema;
 /** A built-in name, or a path of a YAML file (recognised by '/' or ".yaml"). */
 RVL_MUST_USE rvl_status   rvl_schema_open(rvl_schema **out, const char *name_or_path, rvl_error *err);
-RVL_MUST_USE rvl_status   rvl_schema_parse(rvl_schema **out, const char *yaml, size_t n_bytes, const char *name,
-                                           rvl_error *err);
+/** The findings of `s` with the sentences of a prompt set in place of theirs. A set is the name of a file under
+ * prompts/, which are compiled in ("ct-clip", "mps-ct", ...): templates as a schema has them, of which the negative may
+ * be the empty text. `s` is borrowed, `*out` the caller's. NOT_FOUND lists the sets. */
+RVL_MUST_USE rvl_status rvl_schema_with_prompts(rvl_schema **out, const rvl_schema *s, const char *set, rvl_error *err);
+RVL_MUST_USE rvl_status rvl_schema_parse(rvl_schema **out, const char *yaml, size_t n_bytes, const char *name,
+                                         rvl_error *err);
 /** The YAML text it was made from, to be stored in bundles and catalogues. Borrowed. */
-const char               *rvl_schema_yaml(const rvl_schema *s);
-const char               *rvl_schema_name(const rvl_schema *s);
-int                       rvl_schema_count(const rvl_schema *s);
-const rvl_finding        *rvl_schema_at(const rvl_schema *s, int i);
-int  rvl_schema_index(const rvl_schema *s, const char *finding); /* by name, title or synonym; -1 */
-void rvl_schema_free(rvl_schema *s);
+const char             *rvl_schema_yaml(const rvl_schema *s);
+const char             *rvl_schema_name(const rvl_schema *s);
+int                     rvl_schema_count(const rvl_schema *s);
+const rvl_finding      *rvl_schema_at(const rvl_schema *s, int i);
+int                     rvl_schema_index(const rvl_schema *s, const char *finding); /* by name, title or synonym; -1 */
+void                    rvl_schema_free(rvl_schema *s);
 
 /** How states become BCE targets. Uncertain is never silently -1: ignored (weight 0) or mapped, as said. */
 typedef enum {

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/str.h"
 #include "base/util.h"
 #include <math.h>
 #include <omp.h>
@@ -52,16 +53,31 @@ void rvl__use_close(rvl_use *u)
 rvl_status rvl__use_schema(const rvl_schema **out, rvl_schema **owned, const rvl_use *u, const char *prompts,
                            rvl_error *err)
 {
+    const char *at = prompts ? strrchr(prompts, '@') : NULL;
+    rvl_str     name = {0};
+    rvl_schema *findings = NULL;
+    rvl_status  st = RVL_OK;
+
     *owned = NULL;
-    if (prompts) {
-        rvl_status st = rvl_schema_open(owned, prompts, err);
-        *out = *owned;
-        return st;
-    }
     *out = u->m->schema;
-    if (!*out)
-        return rvl_fail(err, RVL_ERR_USAGE, "the model names no findings\nhint: give a schema with --prompts");
-    return RVL_OK;
+    if (at && (strchr(at, '/') || rvl_str_ends(at, ".yaml")))
+        at = NULL; /* of a path */
+    if (prompts && at != prompts) {
+        rvl_str_add_n(&name, prompts, at ? (size_t)(at - prompts) : strlen(prompts));
+        st = name.failed ? rvl_fail(err, RVL_ERR_NOMEM, "out of memory") : rvl_schema_open(&findings, name.ptr, err);
+        rvl_str_free(&name);
+        *out = findings;
+    }
+    if (!st && !*out)
+        st = rvl_fail(err, RVL_ERR_USAGE, "the model names no findings\nhint: give a schema with --prompts");
+    if (!st && at) {
+        st = rvl_schema_with_prompts(owned, *out, at + 1, err);
+        rvl_schema_free(findings);
+        *out = *owned;
+    } else {
+        *owned = findings;
+    }
+    return st;
 }
 
 static void normalize(float *x, int64_t e)
@@ -98,6 +114,15 @@ static rvl_status direction(float *out, rvl_use *u, const char *const *prompts, 
     return st;
 }
 
+static bool texts_equal(const char *const *a, size_t n_a, const char *const *b, size_t n_b)
+{
+    bool equal = n_a == n_b;
+
+    for (size_t i = 0; equal && i < n_a; i++)
+        equal = rvl_str_equal(a[i], b[i]);
+    return equal;
+}
+
 rvl_status rvl__prompt_directions(float **positive, float **negative, rvl_use *u, const rvl_schema *schema,
                                   rvl_error *err)
 {
@@ -119,7 +144,11 @@ rvl_status rvl__prompt_directions(float **positive, float **negative, rvl_use *u
             st = rvl_fail(err, RVL_ERR_USAGE, "finding '%s' has no positive or no negative prompt", f->name);
         if (!st)
             st = direction(*positive + j * e, u, f->positive, f->n_positive, err);
-        if (!st)
+        /* many sets have one negative for all findings: every prompt is encoded once */
+        const rvl_finding *before = j > 0 ? rvl_schema_at(schema, j - 1) : f;
+        if (!st && j > 0 && texts_equal(f->negative, f->n_negative, before->negative, before->n_negative))
+            memcpy(*negative + j * e, *negative + (j - 1) * e, (size_t)e * sizeof(float));
+        else if (!st)
             st = direction(*negative + j * e, u, f->negative, f->n_negative, err);
     }
     if (st) {

@@ -28,7 +28,8 @@ RVL_MUST_USE rvl_status rvl__zeroshot_scores(double *probability, rvl_use *u, co
                                              const float *embeddings, int64_t n, rvl_error *err);
 /** exp(logit_scale) of a learnable temperature, else 1 / temperature. */
 double                  rvl__logit_scale(const rvl_model *m);
-/** The model's own schema, or the one named by `prompts`; `*owned` tells whether the caller frees it. */
+/** The model's own schema, or the one named by `prompts`: a schema, "@SET" for the sentences of a prompt set about the
+ *  model's findings, or "SCHEMA@SET"; `*owned` tells whether the caller frees it. */
 RVL_MUST_USE rvl_status rvl__use_schema(const rvl_schema **out, rvl_schema **owned, const rvl_use *u,
                                         const char *prompts, rvl_error *err);
 

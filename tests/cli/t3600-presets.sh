@@ -27,6 +27,10 @@ has "raw dot products" "similarity: .dot" out
 has "the second loss" "label_loss: 0.5" out
 want 0 "the shared head is in the bundle" "label_head.weight" "$rvl" inspect runs/green/ckpt/best/model.safetensors
 want 0 "it scores" "" "$rvl" zeroshot cohort -m runs/green --split test --tsv
+want 0 "with the sentences of MPS-CT" "" "$rvl" zeroshot cohort -m runs/green --split test --prompts @mps-ct --tsv
+cp out of_set
+want 0 "the same of a schema by name" "" "$rvl" zeroshot cohort -m runs/green --split test --prompts phantom-8@mps-ct --tsv
+want 3 "sets are listed" "hint: .*greenrfm-p5" "$rvl" zeroshot cohort -m runs/green --prompts @mps
 want 0 "in chunks" "" "$rvl" align cohort --preset ct-greenrfm --steps 7 --name chunks --image-tower runs/pre --lr 1e-3 \
     --batch-size 4 --micro-batch 2 --arch= $text -q
 want 0 "clean" "" "$rvl" align cohort --preset ct-clean --steps 2 --name clean --image-tower runs/pre --batch-size 4 --arch= $text -q

