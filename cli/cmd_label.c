@@ -26,6 +26,17 @@ static int print_json(rvl_cli *cli, const rvl_label_result *r)
     rvl_json_set(root, "n_kept", json_integer((json_int_t)r->n_kept));
     rvl_json_set(root, "seconds", rvl_json_real(r->seconds));
     rvl_json_set(root, "failures", json_string(r->failures));
+    if (r->n_requests > 0) {
+        json_t *llm = json_object();
+        rvl_json_set(llm, "n_requests", json_integer((json_int_t)r->n_requests));
+        rvl_json_set(llm, "n_retries", json_integer((json_int_t)r->n_retries));
+        rvl_json_set(llm, "prompt_tokens", json_integer((json_int_t)r->prompt_tok));
+        rvl_json_set(llm, "shared_tokens", json_integer((json_int_t)r->shared_tok));
+        rvl_json_set(llm, "answer_tokens", json_integer((json_int_t)r->answer_tok));
+        rvl_json_set(llm, "cost", rvl_json_real(r->cost));
+        rvl_json_set(llm, "estimated", json_boolean(r->is_estimated));
+        rvl_json_set(root, "llm", llm);
+    }
     return cli_print_json(cli, root);
 }
 
@@ -117,12 +128,17 @@ static int run_audit(rvl_cli *cli, const rvl_label_audit_opts *o)
     return code;
 }
 
-static int run_import(rvl_cli *cli, const rvl_label_import_opts *o)
+static int run_import(rvl_cli *cli, const rvl_label_opts *o, rvl_label_import_opts *i)
 {
     rvl_label_import_result r = {0};
     rvl_error               err = {0};
 
-    if (rvl_label_import_run(&r, o, &err))
+    i->input = o->input;
+    i->out = o->out;
+    i->source = o->source;
+    i->schema = o->schema;
+    i->force = o->force;
+    if (rvl_label_import_run(&r, i, &err))
         return cli_fail(cli, &err);
     if (cli->json) {
         json_t *root = json_object();
@@ -144,16 +160,23 @@ static int run_label(rvl_cli *cli, const rvl_label_opts *o)
 
     if (rvl_label_run(&r, o, &err))
         return cli_fail(cli, &err);
-    if (cli->json)
-        return print_json(cli, &r);
-    if (r.n_empty + r.n_failed)
+    const int code = r.n_failed > 0 ? 5 : 0; /* partly done */
+    if (cli->json) {
+        const int printed = print_json(cli, &r);
+        return printed ? printed : code;
+    }
+    if (o->dry_run)
+        cli_done(cli, "%lld reports (%lld different) would take %lld requests, %lld tokens in, %lld out, and cost %.2f",
+                 (long long)r.n_reports, (long long)r.n_texts, (long long)r.n_requests, (long long)r.prompt_tok,
+                 (long long)r.answer_tok, r.cost);
+    else if (r.n_empty + r.n_failed)
         cli_done(cli, "labelled %lld reports with %s %s; %lld without text and %lld failed: %s",
                  (long long)(r.n_reports - r.n_empty - r.n_failed), r.source, r.version, (long long)r.n_empty,
                  (long long)r.n_failed, r.failures);
     else
         cli_done(cli, "labelled %lld reports (%lld different) with %s %s", (long long)r.n_reports, (long long)r.n_texts,
                  r.source, r.version);
-    return 0;
+    return code;
 }
 
 /* Options of one way to call the verb have no effect in another. */
@@ -162,9 +185,16 @@ static bool ways_exclude(rvl_cli *cli, const rvl_label_audit_opts *a, const rvl_
     static const char *const of_audit[] = {"compare", "uncertain", "missing", "html",
                                            "queue",   "bootstrap", "seed",    NULL};
     static const char *const of_labels[] = {"states", "evidence", "source", "output", NULL};
-    static const char *const of_labeller[] = {"rules", "states", "evidence", "text-column", "audit", NULL};
+    static const char *const of_labeller[] = {"rules", "states",  "evidence", "text-column", "audit",
+                                              "llm",   "llm-url", "prompt",   "dry-run",     NULL};
+    static const char *const of_llm[] = {"prompt", "together", "price-in", "price-out", "budget", "dry-run", NULL};
+    static const char *const of_server[] = {"llm-model", "votes", "tries", "timeout", "rate", NULL};
 
-    return cli_excludes(cli, !a->gold, "labelling, only with --audit", of_audit) ||
+    return cli_excludes(cli, !a->label.llm && !a->label.llm_url, "no --llm or --llm-url", of_llm) ||
+           cli_excludes(cli, !a->label.llm_url, "no --llm-url", of_server) ||
+           cli_excludes(cli, !a->label.llm, "no --llm", (const char *const[]){"context", NULL}) ||
+           cli_excludes(cli, a->gold != NULL, "--audit", (const char *const[]){"dry-run", NULL}) ||
+           cli_excludes(cli, !a->gold, "labelling, only with --audit", of_audit) ||
            cli_excludes(cli, a->gold != NULL, "--audit", of_labels) ||
            cli_excludes(cli, !i->corrections, "labelling, only with --import",
                         (const char *const[]){"reviewer", NULL}) ||
@@ -184,6 +214,19 @@ int cmd_label(int argc, char **argv, rvl_cli *cli)
                 OPT_STR("id-column", 0, &o->id_column, "NAME", "column that names the report [report_id, case_id, ...]"),
                 OPT_GROUP("labeller"),
                 OPT_MAYBE("rules", &o->rules, "FILE", "label by rules: the schema's own, or a name or YAML file"),
+                OPT_STR("llm", 0, &o->llm, "MODEL.gguf", "ask a language model in this process; with --rules where unsure"),
+                OPT_STR("llm-url", 0, &o->llm_url, "URL", "ask one at a server (.../v1): sends it the reports"),
+                OPT_STR("llm-model", 0, &o->llm_model, "NAME", "model at the server"),
+                OPT_STR("prompt", 0, &o->prompt, "PROMPT", "published-ct, json, yes-no, or a YAML file [json]"),
+                OPT_INT("together", 0, &o->together, "reports in a batch [4], or requests at a time [8]"),
+                OPT_INT("context", 0, &o->context_tok, "tokens of prompt, report and answer, in process [4096]"),
+                OPT_INT("votes", 0, &o->votes, "answers a report, where no token probabilities come [1]"),
+                OPT_INT("tries", 0, &o->tries, "tries of a request [5]"),
+                OPT_REAL("timeout", &o->timeout_s, "seconds of a request [120]"),
+                OPT_REAL("rate", &o->requests_per_min, "requests a minute at most [no limit]"),
+                OPT_REAL("price-in", &o->price_in, "price of a million prompt tokens [0]"),
+                OPT_REAL("price-out", &o->price_out, "price of a million answer tokens [0]"),
+                OPT_REAL("budget", &o->budget, "stop before the run costs more than this [none]"),
                 OPT_GROUP("outputs"),
                 OPT_FLAG("states", 0, &o->states, "columns with present, absent, uncertain, not_mentioned"),
                 OPT_FLAG("evidence", 0, &o->evidence, "columns with the words that the state was read from"),
@@ -203,24 +246,20 @@ int cmd_label(int argc, char **argv, rvl_cli *cli)
                 OPT_END,
     };
 
-    if (!cli_parse(cli, CLI_JSON | CLI_TSV | CLI_SEED | CLI_OUTPUT | CLI_FORCE | CLI_LIMIT | CLI_PROGRESS, opts, argc,
-                   argv))
+    if (!cli_parse(cli, CLI_DRY_RUN | CLI_JSON | CLI_TSV | CLI_SEED | CLI_OUTPUT | CLI_FORCE | CLI_LIMIT | CLI_PROGRESS,
+                   opts, argc, argv))
         return cli->exit_code;
     if (ways_exclude(cli, &a, &i))
         return cli->exit_code;
     o->out = cli->output;
     o->force = cli->force;
     o->limit = cli->limit;
+    o->dry_run = cli->dry_run;
     o->threads = cli->threads;
     a.seed = cli->seed;
     if (a.gold)
         return run_audit(cli, &a);
     if (!i.corrections)
         return run_label(cli, o);
-    i.input = o->input;
-    i.out = o->out;
-    i.source = o->source;
-    i.schema = o->schema;
-    i.force = o->force;
-    return run_import(cli, &i);
+    return run_import(cli, o, &i);
 }

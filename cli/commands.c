@@ -13,7 +13,7 @@ const rvl_command cli_commands[] = {
      "rvl synth images -n 1000 -o raw\nrvl synth images --modality ct -n 300 -o thorax"},
     {"ingest", cmd_ingest, "prepare", "read images and reports into a cohort",
      "rvl ingest raw -o cohort\nrvl ingest FOLDER --map cxr.yaml -o cohort --check"},
-    {"label", cmd_label, "prepare", "labels from reports: rules; audit against gold",
+    {"label", cmd_label, "prepare", "labels from reports: rules, language models; audit",
      "rvl label reports.csv --schema ct-rate-18 --rules -o labels.csv\n"
      "rvl label reports.csv --text-column findings,impression --schema chexpert-14 --rules -o labels.jsonl\n"
      "rvl label reports.csv --schema ct-rate-18 --rules --audit gold.csv --html audit.html"},

@@ -186,6 +186,18 @@ typedef struct {
     const char *source;       /* name under which the catalogue keeps the labels (the labeller's) */
     bool        states, evidence, force; /* more columns; replace `out`, begin a journal anew */
     int64_t     limit, threads;
+    /* A language model, alone or, with `rules`, where these are unsure. Reports go to llm_url if it is given. */
+    const char *llm;                 /* GGUF file, run in this process */
+    const char *llm_url, *llm_model; /* a server of chat completions (".../v1") and its model; key in RVL_LLM_KEY */
+    const char *prompt;              /* name or file ("json") */
+    int64_t     together;            /* reports in one batch (4); requests at a time (8) */
+    int64_t     context_tok;         /* in process: of prompt, report and answer (4096) */
+    int64_t     votes, tries;        /* at a server: answers a report (1), tries of a request (5) */
+    double      timeout_s;           /* of a request (120) */
+    double      requests_per_min;    /* 0: as many as go */
+    double      price_in, price_out; /* of a million tokens of prompt, of answer (0) */
+    double      budget;              /* the run ends before it costs more: CANCELLED (0: none) */
+    bool        dry_run;             /* estimate tokens and cost; nothing is sent or written */
 } rvl_label_opts;
 typedef struct {
     int64_t n_reports, n_texts; /* rows; distinct texts that were labelled */
@@ -194,6 +206,9 @@ typedef struct {
     double  seconds;            /* spent in labelling */
     char    failures[512];      /* JSON lines of what was not labelled; "" if nothing */
     char    source[64], version[96];
+    int64_t n_requests, n_retries, prompt_tok, shared_tok, answer_tok; /* of a language model; shared: the beginning */
+    double  cost;
+    bool    is_estimated; /* tokens: by dry_run, or because the server did not count */
 } rvl_label_result;
 RVL_API rvl_label_opts          rvl_label_opts_default(void);
 /** Labels from reports. A file of reports gets OUT with one column a finding: the probability that it is present; rows

@@ -7,22 +7,13 @@
 #include "base/append.h"
 #include "base/file.h"
 #include "base/util.h"
-#include "label/rules.h"
 #include "verbs/label_parts.h"
 #include <omp.h>
 #include <string.h>
 
 rvl_label_opts rvl_label_opts_default(void)
 {
-    return (rvl_label_opts){.text_columns = "report"};
-}
-
-rvl_status rvl__label_open(rvl_labeller **out, const rvl_label_opts *o, const rvl_schema *schema, rvl_error *err)
-{
-    *out = NULL;
-    if (!o->rules)
-        return rvl_fail(err, RVL_ERR_USAGE, "say what labels the reports\nhint: --rules");
-    return rvl_rules_open(out, *o->rules ? o->rules : NULL, schema, err);
+    return (rvl_label_opts){.text_columns = "report", .context_tok = 4096, .votes = 1, .tries = 5, .timeout_s = 120.0};
 }
 
 static char *with_ending(const char *path, const char *ending)
@@ -36,51 +27,65 @@ static char *with_ending(const char *path, const char *ending)
 
 static rvl_status out_check(const rvl_label_opts *o, rvl_error *err)
 {
+    if (!o->schema)
+        return rvl_fail(err, RVL_ERR_USAGE, "say which findings are asked for\nhint: --schema ct-rate-18");
+    if (o->dry_run)
+        return RVL_OK;
     if (!o->out || !*o->out)
         return rvl_fail(err, RVL_ERR_USAGE, "say where the labels go\nhint: -o labels.csv or -o labels.jsonl");
     if (!rvl_str_ends(o->out, ".csv") && !rvl_str_ends(o->out, ".jsonl"))
         return rvl_fail(err, RVL_ERR_USAGE, "'%s' must end in .csv or .jsonl", o->out);
     if (rvl_path_exists(o->out) && !o->force)
         return rvl_fail(err, RVL_ERR_STATE, "'%s' exists\nhint: --force replaces it", o->out);
-    if (!o->schema)
-        return rvl_fail(err, RVL_ERR_USAGE, "say which findings are asked for\nhint: --schema ct-rate-18");
     return RVL_OK;
+}
+
+/* Texts -> labels -> table; `journal` and `failures` are paths. */
+static rvl_status texts_label(rvl_label_result *out, const rvl_label_opts *o, rvl_labeller *labeller,
+                              const rvl_reports *reports, const char *journal, const char *failures, rvl_error *err)
+{
+    rvl_label_results labels = {0};
+    const double      start = rvl_clock_s();
+    rvl_status        st = rvl_label_texts(&labels, labeller, reports->texts, reports->n_texts, journal, o->force, err);
+
+    out->seconds = rvl_clock_s() - start;
+    if (!st)
+        st = rvl__label_failures(out, failures, reports, &labels, err);
+    if (!st)
+        st = rvl__label_write(o, labeller->schema, reports, &labels, err);
+    if (!st)
+        st = rvl_file_remove(journal, err);
+    out->n_kept = labels.n_kept;
+    rvl_label_results_fini(&labels);
+    return st;
 }
 
 static rvl_status label_file(rvl_label_result *out, const rvl_label_opts *o, rvl_error *err)
 {
-    rvl_schema       *schema = NULL;
-    rvl_labeller     *labeller = NULL;
-    rvl_reports       reports = {0};
-    rvl_label_results labels = {0};
-    char             *journal = with_ending(o->out, ".journal");
-    char             *failures = with_ending(o->out, ".failures.jsonl");
-    rvl_status        st =
+    rvl_schema   *schema = NULL;
+    rvl_labeller *labeller = NULL;
+    rvl_reports   reports = {0};
+    char         *journal = with_ending(o->out ? o->out : "", ".journal");
+    char         *failures = with_ending(o->out ? o->out : "", ".failures.jsonl");
+    rvl_status    st =
         journal && failures ? rvl_schema_open(&schema, o->schema, err) : rvl_fail(err, RVL_ERR_NOMEM, "out of memory");
 
     if (!st)
         st = rvl__label_open(&labeller, o, schema, err);
     if (!st)
         st = rvl_reports_load(&reports, o->input, o->text_columns, o->id_column, o->limit, err);
-    if (!st) {
-        const double start = rvl_clock_s();
-        st = rvl_label_texts(&labels, labeller, reports.texts, reports.n_texts, journal, o->force, err);
-        out->seconds = rvl_clock_s() - start;
+    if (!st && o->dry_run) {
+        st = rvl__label_estimate(out, o, labeller, &reports, err);
+    } else if (!st) {
+        st = texts_label(out, o, labeller, &reports, journal, failures, err);
+        rvl__label_usage(out, o, labeller);
     }
-    if (!st)
-        st = rvl__label_failures(out, failures, &reports, &labels, err);
-    if (!st)
-        st = rvl__label_write(o, schema, &reports, &labels, err);
-    if (!st)
-        st = rvl_file_remove(journal, err);
     if (!st) {
         out->n_reports = reports.n_rows;
         out->n_texts = reports.n_texts;
-        out->n_kept = labels.n_kept;
         memcpy(out->source, labeller->source, strnlen(labeller->source, sizeof out->source - 1));
         memcpy(out->version, labeller->version, strnlen(labeller->version, sizeof out->version - 1));
     }
-    rvl_label_results_fini(&labels);
     rvl_reports_fini(&reports);
     rvl_labeller_free(labeller);
     rvl_schema_free(schema);
@@ -94,6 +99,8 @@ rvl_status rvl_label_run(rvl_label_result *out, const rvl_label_opts *o, rvl_err
     *out = (rvl_label_result){0};
     if (o->threads > 0)
         omp_set_num_threads((int)o->threads);
+    if (rvl_path_is_dir(o->input) && o->dry_run)
+        return rvl_fail(err, RVL_ERR_USAGE, "--dry-run is for a file of reports");
     if (rvl_path_is_dir(o->input))
         return rvl__label_cohort(out, o, err);
     rvl_status st = out_check(o, err);

@@ -109,6 +109,7 @@ static rvl_status cohort_label(rvl_label_result *out, cohort_labels *x, const ch
         rvl_label_texts(&x->labels, x->labeller, x->reports.texts, x->reports.n_texts, journal, x->o->force, err);
 
     out->seconds = rvl_clock_s() - start;
+    rvl__label_usage(out, x->o, x->labeller);
     if (!st)
         st = rvl__label_failures(out, failures, &x->reports, &x->labels, err);
     if (!st && x->o->out)

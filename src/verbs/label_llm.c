@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file verbs/label_llm.c
+ * The labeller that the options of `rvl label` ask for: rules, a language model, or both; and what the model took.
+ */
+#include "base/log.h"
+#include "label/both.h"
+#include "label/llm.h"
+#include "label/rules.h"
+#include "verbs/label_parts.h"
+#include <omp.h>
+#include <string.h>
+
+static rvl_status llm_open(rvl_labeller **out, const rvl_label_opts *o, const rvl_schema *schema, rvl_error *err)
+{
+    rvl_llm_opts m = rvl_llm_opts_default();
+
+    if (o->llm && o->llm_url)
+        return rvl_fail(err, RVL_ERR_USAGE, "one language model at a time: --llm or --llm-url");
+    if (o->llm_url && !o->llm_model)
+        return rvl_fail(err, RVL_ERR_USAGE, "say which model the server shall run\nhint: --llm-model NAME");
+    m.model = o->llm ? o->llm : o->llm_model;
+    m.url = o->llm_url;
+    m.prompt = o->prompt ? o->prompt : m.prompt;
+    m.n_threads = omp_get_max_threads();
+    if (o->together < 0 || o->together > 256 || o->context_tok < 64 || o->context_tok > 1 << 20 || o->votes < 1 ||
+        o->votes > 100 || o->tries < 1 || o->tries > 100)
+        return rvl_fail(err, RVL_ERR_USAGE,
+                        "--together is 0 to 256, --context 64 to 1048576, --votes and --tries 1 to 100");
+    m.n_together = (int)o->together;
+    m.n_context_tok = (int)o->context_tok;
+    m.n_votes = (int)o->votes;
+    m.n_tries = (int)o->tries;
+    m.timeout_s = o->timeout_s;
+    m.requests_per_min = o->requests_per_min;
+    m.price_in = o->price_in;
+    m.price_out = o->price_out;
+    m.budget = o->budget;
+    const rvl_status st = rvl_llm_open(out, &m, schema, err);
+    if (!st && o->llm_url && !o->dry_run)
+        rvl_log(RVL_LOG_WARN, "report texts are sent to %s%s", o->llm_url,
+                strncmp(o->llm_url, "http://", 7) == 0 ? ", not encrypted" : "");
+    return st;
+}
+
+rvl_status rvl__label_open(rvl_labeller **out, const rvl_label_opts *o, const rvl_schema *schema, rvl_error *err)
+{
+    rvl_labeller *rules = NULL;
+    rvl_labeller *llm = NULL;
+    rvl_status    st = RVL_OK;
+
+    *out = NULL;
+    if (!o->rules && !o->llm && !o->llm_url)
+        return rvl_fail(err, RVL_ERR_USAGE, "say what labels the reports\nhint: --rules, --llm or --llm-url");
+    if (o->rules)
+        st = rvl_rules_open(&rules, *o->rules ? o->rules : NULL, schema, err);
+    if (!st && (o->llm || o->llm_url))
+        st = llm_open(&llm, o, schema, err);
+    if (!st && rules && llm)
+        return rvl_both_open(out, rules, llm, err);
+    if (st) {
+        rvl_labeller_free(rules);
+        return st;
+    }
+    *out = rules ? rules : llm;
+    return RVL_OK;
+}
+
+static void usage_put(rvl_label_result *out, const rvl_llm_usage *u)
+{
+    out->n_requests = u->n_requests;
+    out->n_retries = u->n_retries;
+    out->prompt_tok = u->prompt_tok;
+    out->shared_tok = u->shared_tok;
+    out->answer_tok = u->answer_tok;
+    out->cost = u->cost;
+    out->is_estimated = u->is_estimated;
+}
+
+void rvl__label_usage(rvl_label_result *out, const rvl_label_opts *o, rvl_labeller *labeller)
+{
+    rvl_llm_usage u;
+
+    if (!labeller || (!o->llm && !o->llm_url))
+        return;
+    rvl_llm_usage_get(&u, o->rules ? rvl_both_second(labeller) : labeller);
+    usage_put(out, &u);
+    if (u.n_requests > 0) /* said also when the run ends early: it was paid for */
+        rvl_log(RVL_LOG_INFO, "%lld requests, %lld repeated; %lld tokens in, %lld out%s%s", (long long)u.n_requests,
+                (long long)u.n_retries, (long long)u.prompt_tok, (long long)u.answer_tok,
+                u.is_estimated ? " (estimated)" : "", o->llm_url ? ", at the server" : "");
+}
+
+rvl_status rvl__label_estimate(rvl_label_result *out, const rvl_label_opts *o, rvl_labeller *labeller,
+                               const rvl_reports *reports, rvl_error *err)
+{
+    rvl_llm_usage u;
+
+    if (!o->llm && !o->llm_url)
+        return rvl_fail(err, RVL_ERR_USAGE,
+                        "--dry-run estimates what a language model takes\nhint: --llm or --llm-url");
+    const rvl_status st =
+        rvl_llm_estimate(&u, o->rules ? rvl_both_second(labeller) : labeller, reports->texts, reports->n_texts, err);
+    usage_put(out, &u);
+    return st;
+}
