@@ -89,6 +89,19 @@ typedef struct {
     const char         *duplicates; /* equal texts in a batch: share (all are right alike) or ignore ("share") */
 } rvl_align_opts;
 
+/** A classifier of reports: a text tower under the findings. train.cohort is a cohort, or a table (CSV) of reports. */
+typedef struct {
+    rvl_train_opts      train;
+    rvl_text_tower_opts tower;
+    const char         *text;         /* of a cohort: findings, impression or both ("both") */
+    const char         *text_columns; /* of a table, by commas ("report") */
+    const char         *split_column; /* of a table (one report in ten, by a hash of its text, is "val") */
+    const char         *schema;       /* of a table: built-in name or path; a cohort has its own */
+    const char         *uncertain;    /* as in rvl_pretrain_opts; cells of a table may be probabilities too */
+    const char         *missing;
+    const char         *without;
+} rvl_pretrain_text_opts;
+
 typedef struct {
     char    run[512];
     int64_t n_steps, n_epochs, best_step;
@@ -98,6 +111,9 @@ typedef struct {
 
 RVL_API rvl_pretrain_opts       rvl_pretrain_opts_default(void);
 RVL_API RVL_MUST_USE rvl_status rvl_pretrain_run(rvl_train_result *out, const rvl_pretrain_opts *opts, rvl_error *err);
+RVL_API rvl_pretrain_text_opts  rvl_pretrain_text_opts_default(void);
+RVL_API RVL_MUST_USE rvl_status rvl_pretrain_text_run(rvl_train_result *out, const rvl_pretrain_text_opts *opts,
+                                                      rvl_error *err);
 RVL_API rvl_align_opts          rvl_align_opts_default(void);
 RVL_API RVL_MUST_USE rvl_status rvl_align_run(rvl_train_result *out, const rvl_align_opts *opts, rvl_error *err);
 

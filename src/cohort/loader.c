@@ -137,6 +137,8 @@ static rvl_status fill_slot(slot *s, const rvl_loader *l, workspace *w, rvl_erro
     for (int i = 0; i < s->n; i++) {
         const rvl_case *k = &l->list->cases[s->i_case[i]];
 
+        if (!l->cohort)
+            continue;
         pick_images(w->picks, l, s->i_case[i], s->epoch);
         for (int j = 0; j < n_images && j < k->n_images; j++) {
             int64_t    at = (int64_t)i * n_images + j;
@@ -231,7 +233,7 @@ static rvl_status slots_new(rvl_loader *l, rvl_error *err)
     for (int i = 0; is_ok && l->slots && i < l->n_slots; i++) {
         slot *x = &l->slots[i];
         x->i_case = rvl_alloc_array(n, sizeof *x->i_case);
-        x->images = rvl_alloc_aligned(bytes);
+        x->images = rvl_alloc_aligned(bytes ? bytes : 1);
         x->image_mask = rvl_alloc_array(n * s, sizeof *x->image_mask);
         x->labels = l->n_findings ? rvl_alloc_array(n, (size_t)l->n_findings) : NULL;
         is_ok = x->i_case && x->images && x->image_mask && (x->labels || !l->n_findings);
@@ -259,11 +261,13 @@ static rvl_status opts_check(const rvl_loader_opts *o, const rvl_case_list *list
 
 static void loader_measure(rvl_loader *l)
 {
-    const rvl_schema *schema = rvl_cohort_schema(l->cohort);
+    const rvl_schema *schema = l->cohort ? rvl_cohort_schema(l->cohort) : NULL;
     int64_t           n = l->list->n_cases, size = l->opts.batch_size;
 
-    l->spec = *rvl_cohort_preprocess(l->cohort);
-    l->image_floats = rvl_preprocess_count(&l->spec);
+    if (l->cohort) {
+        l->spec = *rvl_cohort_preprocess(l->cohort);
+        l->image_floats = rvl_preprocess_count(&l->spec);
+    }
     l->n_findings = schema ? rvl_schema_count(schema) : 0;
     l->n_batches = l->opts.drop_last ? n / size : (n + size - 1) / size;
     l->n_slots = l->opts.n_threads ? l->opts.n_threads + 2 : 1;

@@ -28,7 +28,7 @@ typedef struct {
 } rvl_batch;
 
 typedef struct rvl_loader rvl_loader;
-/** Cohort and list are borrowed. */
+/** Cohort and list are borrowed. Without a cohort (NULL) batches say only which cases they are made of: i_case. */
 RVL_MUST_USE rvl_status rvl_loader_new(rvl_loader **out, rvl_cohort *c, const rvl_case_list *list, rvl_loader_opts opts,
                                        rvl_error *err);
 void                    rvl_loader_free(rvl_loader *l);

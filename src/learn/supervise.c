@@ -150,32 +150,39 @@ static rvl_status step(void *self, const rvl_batch *batch, int64_t step_number, 
     return st;
 }
 
-rvl_status rvl_macro_auroc(double *macro, double *each, const float *logits, const rvl_case_list *list, int k,
-                           const rvl_supervise_opts *opts, rvl_error *err)
+void rvl_label_targets(float *targets, float *weights, const rvl_case_list *list, int k, rvl_uncertain_policy uncertain,
+                       rvl_missing_policy missing)
 {
-    const int64_t n = list->n_cases;
-    double       *score = rvl_alloc_array((size_t)n, sizeof *score);
-    double       *weight = rvl_alloc_array((size_t)n, sizeof *weight);
-    uint8_t      *truth = rvl_alloc_array((size_t)n, sizeof *truth);
-    double        sum = 0;
-    int           n_defined = 0;
-    rvl_status    st = score && weight && truth ? RVL_OK : rvl_fail(err, RVL_ERR_NOMEM, "out of memory");
+    for (int64_t i = 0; i < list->n_cases; i++)
+        for (int j = 0; j < k; j++) {
+            targets[i * k + j] = weights[i * k + j] = 0;
+            if (list->cases[i].labels)
+                rvl_label_target((rvl_label_state)list->cases[i].labels[j], uncertain, missing, &targets[i * k + j],
+                                 &weights[i * k + j]);
+        }
+}
+
+rvl_status rvl_macro_auroc(double *macro, double *each, const float *logits, const float *targets, const float *weights,
+                           int64_t n, int k, const bool *withheld, rvl_error *err)
+{
+    double    *score = rvl_alloc_array((size_t)n, sizeof *score);
+    double    *weight = rvl_alloc_array((size_t)n, sizeof *weight);
+    uint8_t   *truth = rvl_alloc_array((size_t)n, sizeof *truth);
+    double     sum = 0;
+    int        n_defined = 0;
+    rvl_status st = score && weight && truth ? RVL_OK : rvl_fail(err, RVL_ERR_NOMEM, "out of memory");
 
     for (int j = 0; !st && j < k; j++) {
         double auc = NAN;
         for (int64_t i = 0; i < n; i++) {
-            float t = 0;
-            float w = 0;
-            if (list->cases[i].labels)
-                rvl_label_target((rvl_label_state)list->cases[i].labels[j], opts->uncertain, opts->missing, &t, &w);
             score[i] = logits[i * k + j];
-            truth[i] = t > 0.5F;
-            weight[i] = w;
+            truth[i] = targets[i * k + j] > 0.5F;
+            weight[i] = weights[i * k + j];
         }
         st = rvl_auroc(&auc, &(rvl_binary){n, score, truth, weight}, err);
         if (each)
             each[j] = auc;
-        if (!st && isfinite(auc) && !(opts->withheld && opts->withheld[j])) {
+        if (!st && isfinite(auc) && !(withheld && withheld[j])) {
             sum += auc;
             n_defined++;
         }
@@ -187,26 +194,35 @@ rvl_status rvl_macro_auroc(double *macro, double *each, const float *logits, con
     return st;
 }
 
+json_t *rvl_macro_auroc_json(double macro, const double *each, const rvl_schema *schema, int64_t n)
+{
+    json_t *auroc = json_object(), *metrics = json_object();
+
+    for (int j = 0; j < rvl_schema_count(schema); j++)
+        rvl_json_set(auroc, rvl_schema_at(schema, j)->name, rvl_json_real(each[j]));
+    rvl_json_set(metrics, "macro_auroc", rvl_json_real(macro));
+    rvl_json_set(metrics, "auroc", auroc);
+    rvl_json_set(metrics, "n", json_integer(n));
+    return metrics;
+}
+
 static rvl_status evaluate(void *self, json_t **metrics, double *value, rvl_error *err)
 {
     rvl_supervise *s = self;
-    float         *logits = rvl_alloc_array((size_t)(s->val->n_cases * s->k), sizeof *logits);
+    const int64_t  n = s->val->n_cases;
+    float         *logits = rvl_alloc_array((size_t)(n * s->k) * 3, sizeof *logits);
+    float         *targets = logits ? logits + n * s->k : NULL, *weights = logits ? targets + n * s->k : NULL;
     double        *each = rvl_alloc_array((size_t)s->k, sizeof *each);
     rvl_status     st = logits && each ? RVL_OK : rvl_fail(err, RVL_ERR_NOMEM, "out of memory");
 
     if (!st)
         st = rvl_infer_cases(logits, s->infer, "logits", s->c, s->val, err);
-    if (!st)
-        st = rvl_macro_auroc(value, each, logits, s->val, s->k, &s->opts, err);
     if (!st) {
-        json_t *auroc = json_object();
-        *metrics = json_object();
-        for (int j = 0; j < s->k; j++)
-            rvl_json_set(auroc, rvl_schema_at(s->m->schema, j)->name, rvl_json_real(each[j]));
-        rvl_json_set(*metrics, "macro_auroc", rvl_json_real(*value));
-        rvl_json_set(*metrics, "auroc", auroc);
-        rvl_json_set(*metrics, "n", json_integer(s->val->n_cases));
+        rvl_label_targets(targets, weights, s->val, s->k, s->opts.uncertain, s->opts.missing);
+        st = rvl_macro_auroc(value, each, logits, targets, weights, n, s->k, s->opts.withheld, err);
     }
+    if (!st)
+        *metrics = rvl_macro_auroc_json(*value, each, s->m->schema, n);
     rvl_free(logits);
     rvl_free(each);
     return st;

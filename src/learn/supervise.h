@@ -32,9 +32,15 @@ void                    rvl_supervise_free(rvl_supervise *s);
 rvl_task                rvl_supervise_task(rvl_supervise *s);
 /** Memory plan of a step. */
 rvl_plan_stats          rvl_supervise_plan_stats(const rvl_supervise *s);
-/** Macro AUROC over findings with both classes, from logits (n, K) and labels of `list`; per finding into `each` (K,
- *  NaN where undefined; may be NULL). Withheld findings are left out of the mean. */
-RVL_MUST_USE rvl_status rvl_macro_auroc(double *macro, double *each, const float *logits, const rvl_case_list *list,
-                                        int k, const rvl_supervise_opts *opts, rvl_error *err);
+/** Macro AUROC over findings with both classes, from logits, targets and weights (n, K); a target above 1/2 is
+ * positive. Per finding into `each` (K, NaN where undefined; may be NULL). Withheld findings (NULL: none) are left out
+ * of the mean. */
+RVL_MUST_USE rvl_status rvl_macro_auroc(double *macro, double *each, const float *logits, const float *targets,
+                                        const float *weights, int64_t n, int k, const bool *withheld, rvl_error *err);
+/** The same as a record of eval.jsonl; the caller owns it. */
+json_t                 *rvl_macro_auroc_json(double macro, const double *each, const rvl_schema *schema, int64_t n);
+/** Targets and weights (n, K) of the cases' labels by the policies; cases without labels weigh nothing. */
+void rvl_label_targets(float *targets, float *weights, const rvl_case_list *list, int k, rvl_uncertain_policy uncertain,
+                       rvl_missing_policy missing);
 
 #endif /* RVL_LEARN_SUPERVISE_H */

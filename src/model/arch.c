@@ -471,7 +471,7 @@ rvl_status rvl__arch_check(const rvl_model *m, rvl_error *err)
                       m->clip.temperature);
     if (!st && m->has_clip && m->clip.label_head && !m->schema)
         st = rvl_fail(err, RVL_ERR_USAGE, "cannot build the model: a label head needs a finding schema");
-    if (!st && m->has_head && (!m->has_image || !m->schema))
-        st = rvl_fail(err, RVL_ERR_USAGE, "cannot build the model: a head needs an image tower and a finding schema");
+    if (!st && m->has_head && ((!m->has_image && !m->has_text) || !m->schema))
+        st = rvl_fail(err, RVL_ERR_USAGE, "cannot build the model: a head needs a tower and a finding schema");
     return st;
 }

@@ -61,6 +61,8 @@ static void text_part_build(rvl_graph *g, const rvl_model *m, int64_t n, int64_t
     rvl_taps  taps = rvl_bert_build(g, ids, mask, &m->text, false);
 
     rvl_output(g, "pooled", taps.pooled);
+    if (m->has_head && !m->has_image)
+        rvl_output(g, "logits", rvl_head_build(g, taps.pooled, rvl_schema_count(m->schema)));
     if (m->has_clip)
         rvl_output(g, "embedding", rvl_projection_build(g, taps.pooled, &m->clip, "text_projection"));
 }

@@ -129,7 +129,7 @@ rvl_node   *rvl_clip_loss_soft(rvl_graph *g, rvl_node *logits, rvl_node *targets
 typedef struct {
     rvl_params      *params;
     rvl_state       *state;
-    bool             has_image, has_text, has_head, has_clip;
+    bool             has_image, has_text, has_head, has_clip; /* the head stands on the image tower, if there is one */
     rvl_image_config image;
     rvl_bert_config  text;
     rvl_clip_config  clip;

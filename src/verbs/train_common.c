@@ -101,7 +101,7 @@ void rvl__training_mark_weights(rvl_training *t)
     }
 }
 
-rvl_status rvl__training_open(rvl_training *t, const rvl_train_opts *opts, rvl_error *err)
+rvl_status rvl__training_begin(rvl_training *t, const rvl_train_opts *opts, rvl_error *err)
 {
     rvl_status st = check_options(opts, err);
 
@@ -113,6 +113,13 @@ rvl_status rvl__training_open(rvl_training *t, const rvl_train_opts *opts, rvl_e
         st = rvl__training_set_group(t, RVL_GROUP_IMAGE, opts->lr_image, opts->lock_image, opts, err);
     if (opts->threads > 0)
         omp_set_num_threads((int)opts->threads);
+    return st;
+}
+
+rvl_status rvl__training_open(rvl_training *t, const rvl_train_opts *opts, rvl_error *err)
+{
+    rvl_status st = rvl__training_begin(t, opts, err);
+
     if (!st)
         st = rvl_cohort_open(&t->cohort, opts->cohort, err);
     if (!st && opts->labels)
@@ -175,8 +182,8 @@ static rvl_status fingerprint(char out[33], const rvl_training *t, const rvl_tra
                               rvl_error *err)
 {
     rvl_str    s = {0};
-    char       grid[17];
-    rvl_status st = rvl_preprocess_hash(grid, rvl_cohort_preprocess(t->cohort), err);
+    char       grid[17] = "text";
+    rvl_status st = t->m->has_image ? rvl_preprocess_hash(grid, rvl_cohort_preprocess(t->cohort), err) : RVL_OK;
 
     if (st)
         return st;
@@ -184,7 +191,8 @@ static rvl_status fingerprint(char out[33], const rvl_training *t, const rvl_tra
                  (long long)o->epochs, (long long)t->batch, (long long)t->micro, o->lr, o->weight_decay, o->beta1,
                  o->beta2, o->warmup, o->clip_grad, (long long)o->seed, o->augment,
                  o->image_tower ? o->image_tower : "");
-    rvl__tower_print(&s, &t->m->image);
+    if (t->m->has_image)
+        rvl__tower_print(&s, &t->m->image);
     if (o->lr_min > 0 || o->steps > 0) /* runs of before have neither */
         rvl_str_addf(&s, "min:%.9g,steps:%lld|", o->lr_min, (long long)o->steps);
     if (o->crop_only)
@@ -263,7 +271,7 @@ rvl_status rvl__training_prepare(rvl_training *t, const rvl_train_opts *opts, rv
         rvl_free(path);
     }
     if (!st)
-        st = rvl_loader_new(&t->loader, t->cohort, &t->train, loader, err);
+        st = rvl_loader_new(&t->loader, t->m->has_image ? t->cohort : NULL, &t->train, loader, err);
     return st;
 }
 

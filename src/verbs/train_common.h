@@ -25,7 +25,9 @@ typedef struct {
 } rvl_training;
 
 rvl_train_opts          rvl__train_opts_default(void);
-/** Check the options, open the cohort and its splits, set the thread count. */
+/** Check the options and set the thread count. */
+RVL_MUST_USE rvl_status rvl__training_begin(rvl_training *t, const rvl_train_opts *opts, rvl_error *err);
+/** The same, and open the cohort and its splits. */
 RVL_MUST_USE rvl_status rvl__training_open(rvl_training *t, const rvl_train_opts *opts, rvl_error *err);
 void                    rvl__training_close(rvl_training *t);
 /** A fresh model with an image tower by the options (random or from --image-tower), its preprocessing the cohort's.

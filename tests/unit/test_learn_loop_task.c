@@ -266,28 +266,28 @@ static void loop__clips_and_commits_at_every_step(void **state)
 
 static void macro_auroc__leaves_out_withheld_findings_and_labels_that_do_not_count(void **state)
 {
-    const uint8_t      labels[4][3] = {{RVL_LABEL_PRESENT, RVL_LABEL_PRESENT, RVL_LABEL_PRESENT},
-                                       {RVL_LABEL_ABSENT, RVL_LABEL_ABSENT, RVL_LABEL_PRESENT},
-                                       {RVL_LABEL_UNCERTAIN, RVL_LABEL_ABSENT, RVL_LABEL_PRESENT},
-                                       {RVL_LABEL_NOT_MENTIONED, RVL_LABEL_PRESENT, RVL_LABEL_PRESENT}};
-    const float        logits[4 * 3] = {1, 1, 0, 0, 2, 0, 5, 3, 0, 2, 4, 0};
-    const bool         withheld[3] = {false, true, false};
-    rvl_case           cases[4] = {{0}};
-    rvl_case_list      list = {.cases = cases, .n_cases = 4};
-    rvl_supervise_opts o = {.missing = RVL_MISSING_ABSENT};
-    double             macro, each[3];
+    const uint8_t labels[4][3] = {{RVL_LABEL_PRESENT, RVL_LABEL_PRESENT, RVL_LABEL_PRESENT},
+                                  {RVL_LABEL_ABSENT, RVL_LABEL_ABSENT, RVL_LABEL_PRESENT},
+                                  {RVL_LABEL_UNCERTAIN, RVL_LABEL_ABSENT, RVL_LABEL_PRESENT},
+                                  {RVL_LABEL_NOT_MENTIONED, RVL_LABEL_PRESENT, RVL_LABEL_PRESENT}};
+    const float   logits[4 * 3] = {1, 1, 0, 0, 2, 0, 5, 3, 0, 2, 4, 0};
+    const bool    withheld[3] = {false, true, false};
+    rvl_case      cases[4] = {{0}};
+    rvl_case_list list = {.cases = cases, .n_cases = 4};
+    float         targets[4 * 3], weights[4 * 3];
+    double        macro, each[3];
 
     (void)state;
     for (int i = 0; i < 4; i++)
         cases[i].labels = labels[i];
-    OK(rvl_macro_auroc(&macro, each, logits, &list, 3, &o, &err));
+    rvl_label_targets(targets, weights, &list, 3, RVL_UNCERTAIN_IGNORE, RVL_MISSING_ABSENT);
+    OK(rvl_macro_auroc(&macro, each, logits, targets, weights, 4, 3, NULL, &err));
     assert_true(each[0] == 0.5); /* 1 against 0 and 2; the uncertain 5 is left out */
     assert_true(each[1] == 0.5); /* 1 and 4 against 2 and 3 */
     assert_true(isnan(each[2])); /* never absent */
     assert_true(macro == 0.5);
-    o.missing = RVL_MISSING_IGNORE;
-    o.withheld = withheld;
-    OK(rvl_macro_auroc(&macro, each, logits, &list, 3, &o, &err));
+    rvl_label_targets(targets, weights, &list, 3, RVL_UNCERTAIN_IGNORE, RVL_MISSING_IGNORE);
+    OK(rvl_macro_auroc(&macro, each, logits, targets, weights, 4, 3, withheld, &err));
     assert_true(each[0] == 1 && macro == 1);
 }
 
