@@ -189,6 +189,14 @@ def main():
     save("element_4gib", head + element(0x00104000, "UT", b"abcd", length=0xFFFFFFF0) + body)
     # found by fuzz_npy, which tries every format: a VR of no standard, whose length DCMTK reads from 32 bits
     save("future_vr", bytes.fromhex("08000000444b000000e3e3e3ffff"))
+    # found the same way: a value that looks like a sequence, with an element that reaches past it
+    save("item_overrun", bytes.fromhex(
+        "02004449434d0000000000002700000000000040404040400200ffffffffffff000000000000000000000a934e554d00a2010076007b0800"
+        "0000554e000000feff00e00200000065000000df0000000000246861ffe8e8e8e8e8e8e8e8e8e8e8e8e8e9e9e9e9e9e9e9e9e9e9e9e9e9e9"
+        "e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9"
+        "e9e9e9e9e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8"
+        "e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e800971e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e2b2b2b2b"
+        "2b2b2b2b2b2b2b2b2b2b2b2b2bd32b2b2bd72b002b080000444b0000e3"))
     save("nested_40", head + sequence(0x00081140, 40) + body)
     save("nested_undefined", head + b"".join(
         element(0x00081140, "SQ", b"", length=0xFFFFFFFF) + element(0xFFFEE000, "", b"", IMPLICIT, length=0xFFFFFFFF)

@@ -17,7 +17,8 @@ typedef enum { LEVEL_ELEMENTS, LEVEL_ITEMS, LEVEL_FRAGMENTS } level_kind;
 typedef struct {
     level_kind kind;
     bool       is_implicit;
-    size_t     end; /* SIZE_MAX: until its delimiter */
+    size_t     end;   /* SIZE_MAX: until its delimiter */
+    size_t     limit; /* where the nearest of the levels around it ends */
 } level;
 
 typedef struct {
@@ -98,16 +99,25 @@ static rvl_status level_push(walk *w, level_kind kind, bool is_implicit, uint32_
     if (w->depth == MAX_DEPTH)
         return rvl__dicom_fail(w->d, err, RVL_ERR_LIMIT,
                                "sequences are nested deeper than %d at byte %zu of the data set", MAX_DEPTH, w->at);
+    const size_t around = w->levels[w->depth].limit;
+    const size_t end = n_bytes == UNDEFINED ? SIZE_MAX : w->at + n_bytes;
     w->levels[++w->depth] =
-        (level){.kind = kind, .is_implicit = is_implicit, .end = n_bytes == UNDEFINED ? SIZE_MAX : w->at + n_bytes};
+        (level){.kind = kind, .is_implicit = is_implicit, .end = end, .limit = end < around ? end : around};
     return RVL_OK;
 }
 
 static rvl_status past_end(const walk *w, const head *h, rvl_error *err)
 {
-    return rvl__dicom_fail(w->d, err, RVL_ERR_FORMAT,
-                           "element (%04x,%04x) at byte %zu of the data set has %u bytes, the file ends before",
-                           h->group, h->element, w->at, h->n_bytes);
+    return rvl__dicom_fail(
+        w->d, err, RVL_ERR_FORMAT, "element (%04x,%04x) at byte %zu of the data set has %u bytes, the %s ends before",
+        h->group, h->element, w->at, h->n_bytes, w->levels[w->depth].limit < w->data.n_bytes ? "item" : "file");
+}
+
+/* Whether a head and n_bytes behind it reach past the level: what looks like a sequence need not be one for DCMTK, so
+ * that both readings must go on at the same place. */
+static bool is_past(const walk *w, const level *in, const head *h)
+{
+    return w->at + h->n_head > in->limit || (h->n_bytes != UNDEFINED && h->n_bytes > in->limit - w->at - h->n_head);
 }
 
 static bool begins_with_item(const walk *w, size_t at, uint32_t n_bytes)
@@ -125,7 +135,7 @@ static rvl_status step_element(walk *w, const level *in, const head *h, bool *is
     bool is_un = strcmp(h->vr, "UN") == 0;
     bool is_sequence = strcmp(h->vr, "SQ") == 0;
 
-    if (h->n_bytes != UNDEFINED && h->n_bytes > w->data.n_bytes - w->at - h->n_head)
+    if (is_past(w, in, h))
         return past_end(w, h, err);
     if (w->stops_at_pixels && w->depth == 0 && is_pixels(h)) {
         *is_done = true;
@@ -166,7 +176,7 @@ static rvl_status step(walk *w, bool *is_done, rvl_error *err)
         return rvl__dicom_fail(w->d, err, RVL_ERR_FORMAT,
                                "(%04x,%04x) stands at byte %zu of the data set, where an item should begin", h.group,
                                h.element, w->at);
-    if (h.n_bytes != UNDEFINED && h.n_bytes > w->data.n_bytes - w->at - 8)
+    if (is_past(w, &in, &h))
         return past_end(w, &h, err);
     w->at += 8;
     if (in.kind == LEVEL_ITEMS)
@@ -184,7 +194,8 @@ rvl_status rvl__dicom_walk(const rvl_dicom *d, rvl_span dataset, bool is_implici
     bool       is_done = false;
     rvl_status st = RVL_OK;
 
-    w.levels[0] = (level){.kind = LEVEL_ELEMENTS, .is_implicit = is_implicit, .end = SIZE_MAX};
+    w.levels[0] =
+        (level){.kind = LEVEL_ELEMENTS, .is_implicit = is_implicit, .end = SIZE_MAX, .limit = dataset.n_bytes};
     while (!st && !is_done)
         st = step(&w, &is_done, err);
     if (n_before_pixels)
