@@ -185,8 +185,8 @@ static bool ways_exclude(rvl_cli *cli, const rvl_label_audit_opts *a, const rvl_
     static const char *const of_audit[] = {"compare", "uncertain", "missing", "html",
                                            "queue",   "bootstrap", "seed",    NULL};
     static const char *const of_labels[] = {"states", "evidence", "source", "output", NULL};
-    static const char *const of_labeller[] = {"rules", "states",  "evidence", "text-column", "audit",
-                                              "llm",   "llm-url", "prompt",   "dry-run",     NULL};
+    static const char *const of_labeller[] = {"rules", "model",   "states", "evidence", "text-column", "audit",
+                                              "llm",   "llm-url", "prompt", "dry-run",  NULL};
     static const char *const of_llm[] = {"prompt", "together", "price-in", "price-out", "budget", "dry-run", NULL};
     static const char *const of_server[] = {"llm-model", "votes", "tries", "timeout", "rate", NULL};
 
@@ -199,6 +199,25 @@ static bool ways_exclude(rvl_cli *cli, const rvl_label_audit_opts *a, const rvl_
            cli_excludes(cli, !i->corrections, "labelling, only with --import",
                         (const char *const[]){"reviewer", NULL}) ||
            cli_excludes(cli, i->corrections != NULL, "--import", of_labeller);
+}
+
+/* The options are read: do what they ask for. */
+static int run_way(rvl_cli *cli, rvl_label_audit_opts *a, rvl_label_import_opts *i)
+{
+    rvl_label_opts *o = &a->label;
+
+    if (ways_exclude(cli, a, i))
+        return cli->exit_code;
+    o->out = cli->output;
+    o->model = cli->model;
+    o->force = cli->force;
+    o->limit = cli->limit;
+    o->dry_run = cli->dry_run;
+    o->threads = cli->threads;
+    a->seed = cli->seed;
+    if (a->gold)
+        return run_audit(cli, a);
+    return i->corrections ? run_import(cli, o, i) : run_label(cli, o);
 }
 
 int cmd_label(int argc, char **argv, rvl_cli *cli)
@@ -214,7 +233,8 @@ int cmd_label(int argc, char **argv, rvl_cli *cli)
                 OPT_STR("id-column", 0, &o->id_column, "NAME", "column that names the report [report_id, case_id, ...]"),
                 OPT_GROUP("labeller"),
                 OPT_MAYBE("rules", &o->rules, "FILE", "label by rules: the schema's own, or a name or YAML file"),
-                OPT_STR("llm", 0, &o->llm, "MODEL.gguf", "ask a language model in this process; with --rules where unsure"),
+                OPT_STR("llm", 0, &o->llm, "MODEL.gguf",
+                        "ask a language model in this process; with --rules or -m where unsure"),
                 OPT_STR("llm-url", 0, &o->llm_url, "URL", "ask one at a server (.../v1): sends it the reports"),
                 OPT_STR("llm-model", 0, &o->llm_model, "NAME", "model at the server"),
                 OPT_STR("prompt", 0, &o->prompt, "PROMPT", "published-ct, json, yes-no, or a YAML file [json]"),
@@ -246,20 +266,8 @@ int cmd_label(int argc, char **argv, rvl_cli *cli)
                 OPT_END,
     };
 
-    if (!cli_parse(cli, CLI_DRY_RUN | CLI_JSON | CLI_TSV | CLI_SEED | CLI_OUTPUT | CLI_FORCE | CLI_LIMIT | CLI_PROGRESS,
-                   opts, argc, argv))
-        return cli->exit_code;
-    if (ways_exclude(cli, &a, &i))
-        return cli->exit_code;
-    o->out = cli->output;
-    o->force = cli->force;
-    o->limit = cli->limit;
-    o->dry_run = cli->dry_run;
-    o->threads = cli->threads;
-    a.seed = cli->seed;
-    if (a.gold)
-        return run_audit(cli, &a);
-    if (!i.corrections)
-        return run_label(cli, o);
-    return run_import(cli, o, &i);
+    const unsigned common =
+        CLI_DRY_RUN | CLI_JSON | CLI_TSV | CLI_SEED | CLI_OUTPUT | CLI_FORCE | CLI_LIMIT | CLI_PROGRESS | CLI_MODEL;
+
+    return cli_parse(cli, common, opts, argc, argv) ? run_way(cli, &a, &i) : cli->exit_code;
 }

@@ -199,6 +199,7 @@ typedef struct {
     const char *text_columns; /* comma-separated, joined in this order ("report"); not for a cohort */
     const char *id_column;    /* (report_id, case_id, study_id, VolumeName, AccessionNo or id; else the row) */
     const char *rules;        /* NULL: no rules; "": the schema's own; else a name or YAML file */
+    const char *model;        /* run or bundle of a text classifier; with `rules` both make one probability */
     const char *source;       /* name under which the catalogue keeps the labels (the labeller's) */
     bool        states, evidence, force; /* more columns; replace `out`, begin a journal anew */
     int64_t     limit, threads;

@@ -213,11 +213,26 @@ static rvl_status step(void *self, const rvl_batch *batch, int64_t step_number, 
     return st;
 }
 
+/** Mean weighted BCE of the validation texts. */
+static double validation_bce(const rvl_supervise_text *s, const float *logits)
+{
+    double sum = 0, weights = 0;
+
+    for (int64_t i = 0; i < s->val.n * s->k; i++) {
+        const double x = (double)logits[i], w = (double)s->val.weights[i];
+        if (!(w > 0) || (s->opts.withheld && s->opts.withheld[i % s->k]))
+            continue;
+        sum += w * (fmax(x, 0) - x * (double)s->val.targets[i] + log1p(exp(-fabs(x))));
+        weights += w;
+    }
+    return weights > 0 ? sum / weights : NAN;
+}
+
 static rvl_status evaluate(void *self, json_t **metrics, double *value, rvl_error *err)
 {
     rvl_supervise_text *s = self;
     float              *logits = rvl_alloc_array((size_t)(s->val.n * s->k), sizeof *logits);
-    double             *each = rvl_alloc_array((size_t)s->k, sizeof *each);
+    double             *each = rvl_alloc_array((size_t)s->k, sizeof *each), macro = NAN;
     rvl_status          st = logits && each ? RVL_OK : rvl_fail(err, RVL_ERR_NOMEM, "out of memory");
 
     if (!st)
@@ -225,8 +240,11 @@ static rvl_status evaluate(void *self, json_t **metrics, double *value, rvl_erro
     if (!st)
         st =
             rvl_macro_auroc(value, each, logits, s->val.targets, s->val.weights, s->val.n, s->k, s->opts.withheld, err);
-    if (!st)
-        *metrics = rvl_macro_auroc_json(*value, each, s->m->schema, s->val.n);
+    if (!st) {
+        *value = -validation_bce(s, logits);
+        *metrics = rvl_macro_auroc_json(macro, each, s->m->schema, s->val.n);
+        rvl_json_set(*metrics, "bce", rvl_json_real(-*value));
+    }
     rvl_free(logits);
     rvl_free(each);
     return st;
@@ -244,5 +262,5 @@ static const rvl_plan *step_plan(void *self)
 
 rvl_task rvl_supervise_text_task(rvl_supervise_text *s)
 {
-    return (rvl_task){s, step, evaluate, find_nonfinite, step_plan, "macro AUROC on val"};
+    return (rvl_task){s, step, evaluate, find_nonfinite, step_plan, "-BCE on val"};
 }

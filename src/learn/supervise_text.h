@@ -34,7 +34,8 @@ RVL_MUST_USE rvl_status rvl_supervise_text_new(rvl_supervise_text **out, rvl_mod
                                                rvl_error *err);
 void                    rvl_supervise_text_set_optimizer(rvl_supervise_text *s, rvl_adamw *o);
 void                    rvl_supervise_text_free(rvl_supervise_text *s);
-/** The task for rvl_loop_run. */
+/** The task for rvl_loop_run. The best checkpoint has the least BCE on `val`: probabilities are used as they are, so
+ * they shall be right, not only in the right order. */
 rvl_task                rvl_supervise_text_task(rvl_supervise_text *s);
 /** Memory of the largest plan so far. */
 rvl_plan_stats          rvl_supervise_text_plan_stats(const rvl_supervise_text *s);

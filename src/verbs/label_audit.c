@@ -310,9 +310,9 @@ static rvl_status audit_read(audit *u, rvl_error *err)
     size_t                n_keys = 0;
     rvl_status            st = table_open(&u->gold, u->o->gold, l->id_column, err);
 
-    if (!st && l->rules && !l->schema)
+    if (!st && rvl__label_asks(l) && !l->schema)
         st = rvl_fail(err, RVL_ERR_USAGE, "say which findings are asked for\nhint: --schema ct-rate-18");
-    if (!st && l->rules)
+    if (!st && rvl__label_asks(l))
         st = rvl_schema_open(&u->schema, l->schema, err);
     if (!st)
         st = u->schema ? reports_label(u, err) : table_open(&u->a, l->input, l->id_column, err);

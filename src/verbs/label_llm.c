@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file verbs/label_llm.c
- * The labeller that the options of `rvl label` ask for: rules, a language model, or both; and what the model took.
+ * The labeller that the options of `rvl label` ask for: rules, a classifier, a language model, or several of
+ * them; and what the language model took.
  */
 #include "base/log.h"
 #include "label/both.h"
+#include "label/classifier.h"
 #include "label/llm.h"
+#include "label/pool.h"
 #include "label/rules.h"
 #include "verbs/label_parts.h"
+#include "verbs/model_use.h"
 #include <omp.h>
 #include <string.h>
 
@@ -43,27 +47,69 @@ static rvl_status llm_open(rvl_labeller **out, const rvl_label_opts *o, const rv
     return st;
 }
 
+static rvl_status classifier_open(rvl_labeller **out, const rvl_label_opts *o, const rvl_schema *schema, rvl_error *err)
+{
+    rvl_use    use;
+    rvl_status st = rvl__use_open(&use, o->model, 0, err);
+
+    if (!st) {
+        rvl_model *m = use.m;
+        rvl_infer_free(use.infer); /* it borrows the model, which the labeller takes */
+        use.infer = NULL;
+        use.m = NULL;
+        st = rvl_classifier_open(out, m, use.id, schema, err);
+    }
+    rvl__use_close(&use);
+    return st;
+}
+
+/* A labeller that stands beside the one there is so far, if any. */
+typedef rvl_status (*join_fn)(rvl_labeller **out, rvl_labeller *first, rvl_labeller *second, rvl_error *err);
+
+static rvl_status join(rvl_labeller **have, rvl_labeller *more, join_fn how, rvl_error *err)
+{
+    rvl_labeller *first = *have;
+
+    *have = more;
+    return first ? how(have, first, more, err) : RVL_OK;
+}
+
+bool rvl__label_asks(const rvl_label_opts *o)
+{
+    return o->rules || o->model || o->llm || o->llm_url;
+}
+
 rvl_status rvl__label_open(rvl_labeller **out, const rvl_label_opts *o, const rvl_schema *schema, rvl_error *err)
 {
-    rvl_labeller *rules = NULL;
-    rvl_labeller *llm = NULL;
+    rvl_labeller *have = NULL, *more = NULL;
     rvl_status    st = RVL_OK;
 
     *out = NULL;
-    if (!o->rules && !o->llm && !o->llm_url)
-        return rvl_fail(err, RVL_ERR_USAGE, "say what labels the reports\nhint: --rules, --llm or --llm-url");
+    if (!rvl__label_asks(o))
+        return rvl_fail(err, RVL_ERR_USAGE, "say what labels the reports\nhint: --rules, -m, --llm or --llm-url");
     if (o->rules)
-        st = rvl_rules_open(&rules, *o->rules ? o->rules : NULL, schema, err);
+        st = rvl_rules_open(&have, *o->rules ? o->rules : NULL, schema, err);
+    if (!st && o->model)
+        st = classifier_open(&more, o, schema, err);
+    if (!st && more)
+        st = join(&have, more, rvl_pool_open, err);
+    more = NULL;
     if (!st && (o->llm || o->llm_url))
-        st = llm_open(&llm, o, schema, err);
-    if (!st && rules && llm)
-        return rvl_both_open(out, rules, llm, err);
+        st = llm_open(&more, o, schema, err);
+    if (!st && more)
+        st = join(&have, more, rvl_both_open, err);
     if (st) {
-        rvl_labeller_free(rules);
+        rvl_labeller_free(have);
         return st;
     }
-    *out = rules ? rules : llm;
+    *out = have;
     return RVL_OK;
+}
+
+/* The language model of a labeller that was opened here. */
+static rvl_labeller *llm_of(const rvl_label_opts *o, rvl_labeller *labeller)
+{
+    return o->rules || o->model ? rvl_both_second(labeller) : labeller;
 }
 
 static void usage_put(rvl_label_result *out, const rvl_llm_usage *u)
@@ -83,7 +129,7 @@ void rvl__label_usage(rvl_label_result *out, const rvl_label_opts *o, rvl_labell
 
     if (!labeller || (!o->llm && !o->llm_url))
         return;
-    rvl_llm_usage_get(&u, o->rules ? rvl_both_second(labeller) : labeller);
+    rvl_llm_usage_get(&u, llm_of(o, labeller));
     usage_put(out, &u);
     if (u.n_requests > 0) /* said also when the run ends early: it was paid for */
         rvl_log(RVL_LOG_INFO, "%lld requests, %lld repeated; %lld tokens in, %lld out%s%s", (long long)u.n_requests,
@@ -99,8 +145,7 @@ rvl_status rvl__label_estimate(rvl_label_result *out, const rvl_label_opts *o, r
     if (!o->llm && !o->llm_url)
         return rvl_fail(err, RVL_ERR_USAGE,
                         "--dry-run estimates what a language model takes\nhint: --llm or --llm-url");
-    const rvl_status st =
-        rvl_llm_estimate(&u, o->rules ? rvl_both_second(labeller) : labeller, reports->texts, reports->n_texts, err);
+    const rvl_status st = rvl_llm_estimate(&u, llm_of(o, labeller), reports->texts, reports->n_texts, err);
     usage_put(out, &u);
     return st;
 }

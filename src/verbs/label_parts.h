@@ -9,7 +9,9 @@
 #include "label/run.h"
 #include "rvl/verbs.h"
 
-/** The labeller that the options ask for; USAGE if they ask for none. */
+/** The options ask for a labeller. */
+bool                    rvl__label_asks(const rvl_label_opts *o);
+/** That labeller; USAGE if they ask for none. */
 RVL_MUST_USE rvl_status rvl__label_open(rvl_labeller **out, const rvl_label_opts *o, const rvl_schema *schema,
                                         rvl_error *err);
 /** What a language model took so far, into `out` and the log. Nothing without one. */

@@ -83,14 +83,14 @@ static void words_are_learned__from_a_table(void **state)
     o.schema = schema_file(schema, *state);
     OK(rvl_pretrain_text_run(&r, &o, &err));
     assert_int_equal(r.n_steps, 10 * (192 / 8));
-    if (!(r.best_value >= 1.0)) /* unlike words: ranked without a mistake */
-        fail_msg("AUROC %g, loss %g", r.best_value, r.last_loss);
+    if (!(r.best_value > -0.25)) /* the doubt in the targets alone makes 0.10 */
+        fail_msg("BCE %g on val, loss %g", -r.best_value, r.last_loss);
     path_in(path, runs, "words/ckpt/best/model.safetensors");
     OK(rvl_bundle_load(&m, path, &report, &err));
     assert_true(m->has_text && m->has_head && !m->has_image);
     OK(rvl_infer_new(&infer, m, &err));
     OK(rvl_infer_texts(logits, infer, "logits", texts, 2, NULL, &err));
-    if (!(logits[0] > logits[2] + 1 && logits[3] > logits[1] + 1))
+    if (!(logits[0] > 0 && logits[1] < 0 && logits[2] < 0 && logits[3] > 0))
         fail_msg("logits %g %g, %g %g", (double)logits[0], (double)logits[1], (double)logits[2], (double)logits[3]);
     rvl_infer_free(infer);
     rvl_model_free(m);
