@@ -85,6 +85,19 @@ static void builtin__phantom_has_its_prompts(void **state)
     rvl_schema_free(s);
 }
 
+/* The prompts of CT phantoms are for the findings of CT-RATE, in its order. */
+static void builtin__phantom_ct_asks_for_the_findings_of_ct_rate(void **state)
+{
+    rvl_schema *a = builtin("phantom-ct-18"), *b = builtin("ct-rate-18");
+
+    (void)state;
+    assert_int_equal(rvl_schema_count(a), rvl_schema_count(b));
+    for (int i = 0; i < rvl_schema_count(a); i++)
+        assert_string_equal(rvl_schema_at(a, i)->name, rvl_schema_at(b, i)->name);
+    rvl_schema_free(a);
+    rvl_schema_free(b);
+}
+
 static void index__finds_names_titles_and_synonyms_in_any_spelling(void **state)
 {
     rvl_schema *s = builtin("nih-14");
@@ -322,6 +335,7 @@ int main(void)
         cmocka_unit_test(builtin__chexpert_has_its_fourteen_names),
         cmocka_unit_test(builtin__pneumonia_has_one_finding),
         cmocka_unit_test(builtin__phantom_has_its_prompts),
+        cmocka_unit_test(builtin__phantom_ct_asks_for_the_findings_of_ct_rate),
         cmocka_unit_test(index__finds_names_titles_and_synonyms_in_any_spelling),
         cmocka_unit_test(open__names_the_nearest_builtin),
         cmocka_unit_test(open__reads_a_file_and_keeps_its_text),
