@@ -116,9 +116,9 @@ static int end_result(rvl_cli *cli, const rvl_ingest_result *r, const rvl_ingest
 static bool is_excluded(rvl_cli *cli, bool has_check, bool check_cohort, bool has_folds)
 {
     return cli_excludes(cli, check_cohort, "--check of a cohort (without -o)",
-                        (const char *const[]){"map", "modality", "preset", "depth", "height", "width", "split-ratio",
-                                              "folds", "seed", "limit", "force", "dry-run", "keep-phi", "crosswalk",
-                                              "file-seconds", "file-mib", "workers", NULL}) ||
+                        (const char *const[]){"map", "modality", "preset", "unit", "depth", "height", "width",
+                                              "split-ratio", "folds", "seed", "limit", "force", "dry-run", "keep-phi",
+                                              "crosswalk", "file-seconds", "file-mib", "workers", NULL}) ||
            cli_excludes(
                cli, cli->dry_run, "--dry-run",
                (const char *const[]){"check", "shard", "crosswalk", "file-seconds", "file-mib", "workers", NULL}) ||
@@ -160,7 +160,8 @@ int cmd_ingest(int argc, char **argv, rvl_cli *cli)
                   "YAML that says which columns mean what [FOLDER/map.yaml, else DICOM headers]"),
           OPT_STR("modality", 0, &modality, "NAME", "without a map: cxr, mg or ct [what most files are]"),
           OPT_GROUP("cohort"),
-          OPT_STR("preset", 0, &o.preset, "NAME", "preprocessing by name, like ct-tiny [the map's]"),
+          OPT_STR("preset", 0, &o.preset, "NAME", "a dataset (ct-rate, rad-chestct), a grid (ct-tiny), or DATASET,GRID"),
+          OPT_STR("unit", 0, &o.unit, "UNIT", "of CT values: auto, hu, raw or hu/1000 [the map's]"),
           OPT_INT("depth", 0, &o.depth, "slices of the model's grid [the map's, else 1]"),
           OPT_INT("height", 0, &o.height, "rows of the model's grid [the map's, else 64]"),
           OPT_INT("width", 0, &o.width, "columns of the model's grid [the map's, else 64]"),

@@ -71,7 +71,9 @@ typedef struct {
     rvl_modality modality; /* without a map: which images are taken (those there are most of) */
     const char  *out_path;
     int64_t      depth, height, width; /* pack grid; 0: the map's, else 1, 64, 64 */
-    const char  *preset;               /* a preprocessing by name instead of the map's; NULL: the map's */
+    const char  *preset;               /* a published dataset (cohort/layout.h), which brings its map, a preprocessing
+                                          by name instead of the map's, or both: "ct-rate,ct-tiny"; NULL: the map's */
+    const char  *unit;                 /* of CT values, instead of the map's: auto, hu, raw, hu/1000; NULL: the map's */
     uint64_t     seed;
     int64_t      limit; /* first N rows; 0: all */
     bool         dry_run, force, check_only;

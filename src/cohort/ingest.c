@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "cohort/layout.h"
 #include "cohort/leakage.h"
 #include "cohort/publish.h"
 #include "cohort/scan.h"
@@ -21,6 +22,8 @@ typedef struct {
     rvl_ingest_opts  opts;
     char            *out_path; /* without a slash at the end */
     char            *db_path;
+    rvl__layout      layout; /* of a published dataset; empty for others */
+    const char      *grid;   /* the preprocessing preset, or NULL */
     rvl__map         map;
     rvl__source     *source;
     rvl__plan        plan;
@@ -104,10 +107,10 @@ static rvl_status ingest_grid(ingest *g, rvl_error *err)
 
     if (o->depth < 0 || o->height < 0 || o->width < 0 || o->depth > 16384 || o->height > 16384 || o->width > 16384)
         return rvl_fail(err, RVL_ERR_USAGE, "depth, height and width must be 1 to 16384");
-    if (o->preset) {
-        st = rvl_preprocess_preset(spec, o->preset, err);
+    if (g->grid) {
+        st = rvl_preprocess_preset(spec, g->grid, err);
         if (!st && spec->modality != said.modality)
-            st = rvl_fail(err, RVL_ERR_USAGE, "the preset '%s' is for modality '%s', the map says '%s'", o->preset,
+            st = rvl_fail(err, RVL_ERR_USAGE, "the preset '%s' is for modality '%s', the map says '%s'", g->grid,
                           rvl_modality_text(spec->modality), rvl_modality_text(said.modality));
         if (st)
             return st;
@@ -143,9 +146,41 @@ static rvl_status scan_headers(ingest *g, rvl_error *err)
     const rvl_worker_opts limits = worker_limits(&g->opts);
     rvl_status st = rvl__scan_folder(&g->map, g->opts.folder, g->opts.modality, g->opts.keep_phi, &limits, err);
 
-    if (!st && g->map.spec.modality == RVL_MODALITY_CT && !g->opts.preset && g->opts.depth == 0)
-        g->opts.preset = "ct-tiny";
+    if (!st && g->map.spec.modality == RVL_MODALITY_CT && !g->grid && g->opts.depth == 0)
+        g->grid = "ct-tiny";
     return st;
+}
+
+/** "DATASET", "GRID" or "DATASET,GRID": the folder's layout, and the preprocessing. A dataset brings map and table. */
+static rvl_status ingest_preset(ingest *g, rvl_error *err)
+{
+    const char *said = g->opts.preset, *comma = said ? strchr(said, ',') : NULL;
+    char       *name = said ? rvl_strndup(said, comma ? (size_t)(comma - said) : strlen(said)) : NULL;
+    rvl_status  st = RVL_OK;
+
+    g->grid = said;
+    if (said && !name)
+        return rvl_fail(err, RVL_ERR_NOMEM, "cannot ingest: out of memory");
+    if (name && rvl__layout_is(name)) {
+        g->grid = comma ? comma + 1 : NULL;
+        st = rvl__layout_read(&g->layout, name, g->opts.folder, err);
+        if (!st)
+            st = rvl__map_make(&g->map, g->layout.map.ptr, rvl_str_take(&g->layout.table), err);
+    }
+    rvl_free(name);
+    return st;
+}
+
+static rvl_status ingest_unit(ingest *g, rvl_error *err)
+{
+    if (!g->opts.unit)
+        return RVL_OK;
+    if (g->map.spec.modality != RVL_MODALITY_CT || !rvl_hu_kind_parse(&g->map.hu.kind, g->opts.unit))
+        return rvl_fail(err, RVL_ERR_USAGE, "the unit of CT volumes is auto, hu, raw or hu/1000, not '%s'",
+                        g->opts.unit);
+    if (g->map.hu.kind == RVL_HU_RAW && !g->map.columns[RVL__COLUMN_SLOPE])
+        return rvl_fail(err, RVL_ERR_USAGE, "unit 'raw' needs a table with slope and intercept");
+    return RVL_OK;
 }
 
 static rvl_status ingest_load_map(ingest *g, rvl_error *err)
@@ -156,6 +191,18 @@ static rvl_status ingest_load_map(ingest *g, rvl_error *err)
     if (!g->opts.folder || !rvl_path_is_dir(g->opts.folder))
         return rvl_fail(err, RVL_ERR_NOT_FOUND, "cannot ingest '%s': no such folder",
                         g->opts.folder ? g->opts.folder : "");
+    st = ingest_preset(g, err);
+    if (st)
+        return st;
+    if (g->layout.map.ptr) {
+        if (g->opts.map_path)
+            return rvl_fail(err, RVL_ERR_USAGE, "the preset '%s' brings its own map\nhint: leave --map out",
+                            g->opts.preset);
+        st = ingest_unit(g, err);
+        if (!st)
+            st = ingest_grid(g, err);
+        return st ? st : rvl__pack_hash(g->pack_hash, &g->map.spec, err);
+    }
     if (!g->opts.map_path && !(path = rvl_path_join(g->opts.folder, "map.yaml")))
         return rvl_fail(err, RVL_ERR_NOMEM, "cannot ingest: out of memory");
     if (path && !rvl_path_exists(path))
@@ -163,9 +210,10 @@ static rvl_status ingest_load_map(ingest *g, rvl_error *err)
     else
         st = rvl__map_load(&g->map, path ? path : g->opts.map_path, err);
     rvl_free(path);
-    if (st)
-        return st;
-    st = ingest_grid(g, err);
+    if (!st)
+        st = ingest_unit(g, err);
+    if (!st)
+        st = ingest_grid(g, err);
     if (st)
         return st;
     return rvl__pack_hash(g->pack_hash, &g->map.spec, err);
@@ -203,6 +251,8 @@ static rvl_status ingest_read(ingest *g, rvl_error *err)
     rvl_str_addf(&text, "rvl.ingest/1 %s %llu %lld %d %.17g %.17g %.17g ", g->pack_hash,
                  (unsigned long long)g->opts.seed, (long long)g->opts.limit, g->opts.n_folds, g->opts.split_ratio[0],
                  g->opts.split_ratio[1], g->opts.split_ratio[2]);
+    if (g->opts.unit)
+        rvl_str_addf(&text, "unit %s ", g->opts.unit);
     if (g->map.schema)
         rvl_str_add(&text, rvl_schema_yaml(g->map.schema));
     rvl_hasher_add(h, g->map.text, g->map.n_bytes);
@@ -606,6 +656,7 @@ rvl_status rvl_cohort_ingest(rvl_ingest_result *out, const rvl_ingest_opts *opts
     rvl__source_close(g.source);
     rvl__map_fini(&g.map);
     rvl_free(g.crosswalk_path);
+    rvl__layout_fini(&g.layout);
     rvl_free(g.db_path);
     rvl_free(g.out_path);
     return st;

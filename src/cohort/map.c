@@ -11,9 +11,9 @@
 
 #define MAP_MAX_BYTES (1 << 20)
 
-static const char *const column_names[] = {"image",      "patient",   "study",    "view",       "sex",
-                                           "age",        "date",      "split",    "report",     "indication",
-                                           "comparison", "technique", "findings", "impression", NULL};
+static const char *const column_names[] = {"image",      "patient",    "study",     "view",     "sex",        "age",
+                                           "date",       "split",      "spacing",   "slope",    "intercept",  "report",
+                                           "indication", "comparison", "technique", "findings", "impression", NULL};
 _Static_assert(RVL_ARRAY_LEN(column_names) == RVL__COLUMN_COUNT + 1, "a name for each column");
 
 const char *rvl__column_text(rvl__column column)
@@ -220,6 +220,22 @@ static rvl_status map_read_kind(rvl__map *map, const rvl_yaml *root, rvl_error *
     return RVL_OK;
 }
 
+/** Columns about the values and the place of CT volumes. */
+static rvl_status map_check_columns(const rvl__map *map, const rvl_yaml *root, rvl_error *err)
+{
+    bool has_slope = map->columns[RVL__COLUMN_SLOPE] != NULL;
+
+    if (has_slope != (map->columns[RVL__COLUMN_INTERCEPT] != NULL))
+        return rvl_fail(err, RVL_ERR_FORMAT, "%s:%d: the columns 'slope' and 'intercept' come together", root->file,
+                        root->line);
+    if ((has_slope || map->columns[RVL__COLUMN_SPACING]) && map->spec.modality != RVL_MODALITY_CT)
+        return rvl_fail(
+            err, RVL_ERR_FORMAT,
+            "%s:%d: the columns 'spacing', 'slope' and 'intercept' have a meaning with 'modality: ct' alone",
+            root->file, root->line);
+    return RVL_OK;
+}
+
 /** What the numbers of CT volumes are. */
 static rvl_status map_read_unit(rvl__map *map, const rvl_yaml *root, rvl_error *err)
 {
@@ -232,9 +248,12 @@ static rvl_status map_read_unit(rvl__map *map, const rvl_yaml *root, rvl_error *
     if (map->spec.modality != RVL_MODALITY_CT)
         return rvl_fail(err, RVL_ERR_FORMAT, "%s:%d: 'unit' has a meaning with 'modality: ct' alone", root->file,
                         unit->line);
-    if (!rvl_hu_kind_parse(&map->hu.kind, text) || map->hu.kind == RVL_HU_RAW)
-        return rvl_fail(err, RVL_ERR_FORMAT, "%s:%d: unit '%s' is none of auto, hu, hu/1000", root->file, unit->line,
-                        text);
+    if (!rvl_hu_kind_parse(&map->hu.kind, text))
+        return rvl_fail(err, RVL_ERR_FORMAT, "%s:%d: unit '%s' is none of auto, hu, raw, hu/1000", root->file,
+                        unit->line, text);
+    if (map->hu.kind == RVL_HU_RAW && !map->columns[RVL__COLUMN_SLOPE])
+        return rvl_fail(err, RVL_ERR_FORMAT, "%s:%d: unit 'raw' needs the columns 'slope' and 'intercept'", root->file,
+                        unit->line);
     return RVL_OK;
 }
 
@@ -293,6 +312,8 @@ static rvl_status map_read(rvl__map *map, const rvl_yaml *root, rvl_error *err)
         st = map_read_columns(map, root, err);
     if (!st)
         st = map_read_kind(map, root, err);
+    if (!st)
+        st = map_check_columns(map, root, err);
     if (!st)
         st = map_open_schema(map, root, err);
     if (!st)

@@ -6,6 +6,7 @@
  */
 #ifndef RVL_COHORT_MAP_H
 #define RVL_COHORT_MAP_H
+#include "base/str.h"
 #include "base/yaml.h"
 #include "findings/schema.h"
 #include "imaging/preprocess.h"
@@ -21,6 +22,9 @@ typedef enum {
     RVL__COLUMN_AGE,
     RVL__COLUMN_DATE,
     RVL__COLUMN_SPLIT,
+    RVL__COLUMN_SPACING, /* of CT volumes whose file does not say how they lie: mm along columns, rows, slices */
+    RVL__COLUMN_SLOPE,   /* of CT volumes whose file holds raw values */
+    RVL__COLUMN_INTERCEPT,
     RVL__COLUMN_REPORT,
     RVL__COLUMN_SECTIONS, /* indication, comparison, technique, findings, impression */
     RVL__COLUMN_COUNT = RVL__COLUMN_SECTIONS + RVL_SECTION_OTHER

@@ -138,6 +138,15 @@ static bool row_check(builder *b, int64_t i_row)
             return false;
         }
     }
+    rvl_hu_opts hu;
+    rvl_vec3    spacing_mm;
+    if (!rvl__source_volume(&hu, &spacing_mm, s, i_row)) {
+        rvl_str_addf(&b->text,
+                     "spacing '%s' is not three lengths in mm, or slope '%s' and intercept '%s' are no numbers",
+                     rvl__source_cell(s, i_row, RVL__COLUMN_SPACING), rvl__source_cell(s, i_row, RVL__COLUMN_SLOPE),
+                     rvl__source_cell(s, i_row, RVL__COLUMN_INTERCEPT));
+        return false;
+    }
     return row_read_labels(b, i_row);
 }
 

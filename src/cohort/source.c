@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/csv.h"
 #include "base/file.h"
+#include "base/str.h"
 #include "imaging/npy.h"
 #include <limits.h>
 #include <stdlib.h>
@@ -79,11 +80,10 @@ static rvl_status source_open_table(rvl__source *s, const char *folder, rvl_hash
         st = rvl_csv_parse(&s->csv, text, n_bytes, s->file, err);
     if (!st)
         st = source_find_columns(s, err);
-    if (!st && s->map->table_text)
-        st = rvl_csv_need_column(&s->problem_column, s->csv, "problem", err);
-    if (!st && s->map->table_text)
-        st = rvl_csv_need_column(&s->files_column, s->csv, "files", err);
     if (!st) {
+        const bool is_ours = s->map->table_text != NULL; /* a table of somebody else may have such columns too */
+        s->problem_column = is_ours ? rvl_csv_column(s->csv, "problem") : -1;
+        s->files_column = is_ours ? rvl_csv_column(s->csv, "files") : -1;
         s->n_rows = (int64_t)rvl_csv_n_rows(s->csv);
         if (fingerprint)
             rvl_hasher_add(fingerprint, text, n_bytes);
@@ -312,7 +312,7 @@ static rvl_status array_image(rvl_volume **out, const rvl__source *s, int64_t i_
 
 const char *rvl__source_problem(const rvl__source *s, int64_t i_row)
 {
-    return s->map->table_text ? rvl_csv_cell(s->csv, (size_t)i_row, (size_t)s->problem_column) : "";
+    return s->csv && s->problem_column >= 0 ? rvl_csv_cell(s->csv, (size_t)i_row, (size_t)s->problem_column) : "";
 }
 
 /* The files of the row's series below the root, joined by line ends as they are; NULL if it is out of memory. */
@@ -348,16 +348,60 @@ const char *rvl__source_name(const rvl__source *s, int64_t i_row)
     return s->keys ? s->keys[i_row] : rvl__source_cell(s, i_row, RVL__COLUMN_IMAGE);
 }
 
+/** Three numbers, however they are listed: "0.75 0.75 1.5", "[0.75, 0.75, 1.5]". */
+static bool three_numbers(double out[3], const char *text)
+{
+    static const char between[] = "[](),; ";
+
+    for (int i = 0; i < 3; i++) {
+        char   number[32];
+        size_t n;
+
+        text += strspn(text, between);
+        n = strcspn(text, between);
+        if (n == 0 || n >= sizeof number)
+            return false;
+        memcpy(number, text, n);
+        number[n] = 0;
+        if (!rvl_parse_f64(number, &out[i]))
+            return false;
+        text += n;
+    }
+    return text[strspn(text, between)] == 0;
+}
+
+bool rvl__source_volume(rvl_hu_opts *hu, rvl_vec3 *spacing_mm, const rvl__source *s, int64_t i_row)
+{
+    const char *slope = rvl__source_cell(s, i_row, RVL__COLUMN_SLOPE);
+    const char *intercept = rvl__source_cell(s, i_row, RVL__COLUMN_INTERCEPT);
+    const char *spacing = rvl__source_cell(s, i_row, RVL__COLUMN_SPACING);
+    double      mm[3] = {0, 0, 0};
+
+    *hu = s->map->hu;
+    hu->has_rescale = *slope || *intercept;
+    if (hu->has_rescale && !(rvl_parse_f64(slope, &hu->slope) && rvl_parse_f64(intercept, &hu->intercept)))
+        return false;
+    if (*spacing && !three_numbers(mm, spacing))
+        return false;
+    for (int i = 0; i < 3 && *spacing; i++)
+        if (!(mm[i] > 0) || mm[i] > 1000)
+            return false;
+    *spacing_mm = (rvl_vec3){mm[0], mm[1], mm[2]};
+    return true;
+}
+
 rvl_status rvl__source_job(rvl_decode_job *out, const rvl__source *s, int64_t i_row, rvl_error *err)
 {
     *out = (rvl_decode_job){.name = rvl__source_name(s, i_row),
                             .refuse_burned_in = s->map->is_private,
                             .spec = s->map->spec,
-                            .hu = s->map->hu,
                             .view = rvl_view_parse(rvl__source_cell(s, i_row, RVL__COLUMN_VIEW))};
+    if (!rvl__source_volume(&out->hu, &out->spacing_mm, s, i_row))
+        return rvl_fail(err, RVL_ERR_INTERNAL, "row %lld was taken with a bad spacing, slope or intercept",
+                        (long long)i_row);
     if (!s->csv)
         return RVL_OK;
-    const char *files = s->map->table_text ? rvl_csv_cell(s->csv, (size_t)i_row, (size_t)s->files_column) : "";
+    const char *files = s->files_column >= 0 ? rvl_csv_cell(s->csv, (size_t)i_row, (size_t)s->files_column) : "";
     out->is_series = *files != '\0';
     out->path = out->is_series ? series_paths(s, files) : rvl__source_image_path(s, i_row);
     return out->path ? RVL_OK : rvl_fail(err, RVL_ERR_NOMEM, "cannot read image '%s': out of memory", out->name);

@@ -15,6 +15,7 @@ typedef struct {
     rvl_hu_opts    hu;
     rvl_view       view;
     bool           refuse_burned_in, is_series, is_header;
+    rvl_vec3       spacing_mm;
     size_t         n_path, n_name; /* without their NULs, which are sent too */
 } request_head;
 
@@ -72,6 +73,19 @@ rvl_status rvl__decode_fail(const rvl_decode_job *job, rvl_status st, const char
     return st;
 }
 
+/** Where the file does not say how the volume lies, the job does. */
+static void place(rvl_volume *v, const rvl_decode_job *job)
+{
+    if (v->has_geometry || !(job->spacing_mm.x > 0))
+        return;
+    v->spacing_mm = job->spacing_mm;
+    v->origin_mm = (rvl_vec3){0, 0, 0};
+    for (int i = 0; i < 3; i++)
+        for (int j = 0; j < 3; j++)
+            v->direction[i][j] = i == j;
+    v->has_spacing = v->has_geometry = true;
+}
+
 rvl_status rvl_decode_run(void *codes, rvl_decode_facts *facts, const rvl_decode_job *job, rvl_error *err)
 {
     rvl_volume *v = NULL;
@@ -93,8 +107,10 @@ rvl_status rvl_decode_run(void *codes, rvl_decode_facts *facts, const rvl_decode
                      "cannot take image '%s': its header says that text is burned into the picture, which may name the "
                      "patient\nhint: --keep-phi takes it",
                      job->name);
-    if (!st)
+    if (!st) {
+        place(v, job);
         st = rvl_decode_volume(codes, facts, job, v, err);
+    }
     rvl_volume_free(v);
     return st;
 }
@@ -126,7 +142,8 @@ rvl_status rvl_decode_serve(rvl_worker_answer *answer, rvl_span request, rvl_err
                                 .hu = head.hu,
                                 .view = head.view,
                                 .refuse_burned_in = head.refuse_burned_in,
-                                .is_series = head.is_series};
+                                .is_series = head.is_series,
+                                .spacing_mm = head.spacing_mm};
     if (head.is_header)
         return serve_header(answer, &job, err);
     answer->n_body = rvl_decode_bytes(&job.spec);
@@ -179,6 +196,7 @@ void rvl__decoder_send(rvl_decoder *d, int i, const rvl_decode_job *job, bool is
     head.refuse_burned_in = job->refuse_burned_in;
     head.is_series = job->is_series;
     head.is_header = is_header;
+    head.spacing_mm = job->spacing_mm;
     head.n_path = strlen(job->path);
     head.n_name = strlen(job->name);
     rvl_str_add_n(&request, &head, sizeof head);

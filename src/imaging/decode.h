@@ -19,6 +19,8 @@ typedef struct {
     rvl_hu_opts    hu;
     bool           refuse_burned_in; /* DICOM files that say so: the text may name the patient. UNSUPPORTED */
     rvl_view       view;             /* the table's word, which beats the file's; UNKNOWN: the file's */
+    rvl_vec3       spacing_mm; /* of a volume whose file does not say how it lies, along columns, rows, slices; its axes
+                                  are then LPS, as axial slices have them. Zeros: not known */
 } rvl_decode_job;
 
 typedef struct {
