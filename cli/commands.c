@@ -13,7 +13,7 @@ const rvl_command cli_commands[] = {
      "rvl synth images -n 1000 -o raw\nrvl synth images --modality ct -n 300 -o thorax"},
     {"ingest", cmd_ingest, "prepare", "read images and reports into a cohort",
      "rvl ingest raw -o cohort\nrvl ingest FOLDER --map cxr.yaml -o cohort --check"},
-    {"label", cmd_label, "prepare", "labels from reports: rules, language models; audit",
+    {"label", cmd_label, "prepare", "labels from reports: rules, language models, classifiers; audit",
      "rvl label reports.csv --schema ct-rate-18 --rules -o labels.csv\n"
      "rvl label reports.csv --text-column findings,impression --schema chexpert-14 --rules -o labels.jsonl\n"
      "rvl label reports.csv --schema ct-rate-18 --rules --audit gold.csv --html audit.html"},
@@ -23,7 +23,7 @@ const rvl_command cli_commands[] = {
      "rvl convert ct.nii.gz small.nii.gz --unit auto --orient LPS --spacing 1.5,1.5,3"},
     {"inspect", cmd_inspect, "prepare", "show what a thing is: image, volume, cohort, bundle, run, index, schema",
      "rvl inspect scans/\nrvl inspect cohort\nrvl inspect runs/clip --json"},
-    {"pretrain", cmd_pretrain, "train", "supervise the image tower with labels",
+    {"pretrain", cmd_pretrain, "train", "supervise the image tower with labels, or a classifier of reports",
      "rvl pretrain cohort --name pre\nrvl pretrain cohort --name pre --resume"},
     {"align", cmd_align, "train", "train an image tower and a text tower to agree (CLIP)",
      "rvl align cohort --image-tower runs/pre --name clip"},
