@@ -183,7 +183,7 @@ static void write_volume(ct_rate *out, const rvl_thorax_case *c, int recon, int 
     const int               intercept = (c->index + recon) % 2 ? -8192 : -1024;
     rvl_volume             *v = NULL;
     rvl_error               err = {0};
-    char                    patient[32], folder[128], volume[48], path[256];
+    char                    patient[32], folder[128], volume[64], path[512];
 
     snprintf(patient, sizeof patient, "%s_%lld", split, (long long)c->patient + 1);
     snprintf(folder, sizeof folder, "dataset/%s%s/%s/%s_%c", split, out->is_v1 ? "" : "_fixed", patient, patient,
