@@ -5,15 +5,9 @@
  */
 #include "label/both.h"
 #include "base/alloc.h"
+#include "label/pair.h"
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
-
-typedef struct {
-    rvl_labeller  base;
-    rvl_labeller *first, *second;
-    char          source[64], version[192];
-} both;
 
 static bool is_unsure(const rvl_label_row *row)
 {
@@ -73,10 +67,10 @@ static void asked_fill(asked *a, const rvl_label_row *rows, rvl_label_outcome *o
 static rvl_status both_label(rvl_labeller *self, rvl_label_row *rows, rvl_label_outcome *outcomes,
                              const rvl_label_batch *batch, rvl_error *err)
 {
-    both      *b = (both *)self;
-    const int  k = rvl_schema_count(self->schema);
-    asked      a = {0};
-    rvl_status st = b->first->label(b->first, rows, outcomes, batch, err);
+    rvl_label_pair *b = (rvl_label_pair *)self;
+    const int       k = rvl_schema_count(self->schema);
+    asked           a = {0};
+    rvl_status      st = b->first->label(b->first, rows, outcomes, batch, err);
 
     if (st)
         return st;
@@ -99,40 +93,12 @@ static rvl_status both_label(rvl_labeller *self, rvl_label_row *rows, rvl_label_
     return st;
 }
 
-static void both_free(rvl_labeller *self)
-{
-    both *b = (both *)self;
-
-    rvl_labeller_free(b->first);
-    rvl_labeller_free(b->second);
-    rvl_free(b);
-}
-
 rvl_status rvl_both_open(rvl_labeller **out, rvl_labeller *first, rvl_labeller *second, rvl_error *err)
 {
-    both *b = rvl_alloc_array(1, sizeof *b);
-
-    *out = NULL;
-    if (!b) {
-        rvl_labeller_free(first);
-        rvl_labeller_free(second);
-        return rvl_fail(err, RVL_ERR_NOMEM, "out of memory for a labeller");
-    }
-    b->first = first;
-    b->second = second;
-    snprintf(b->source, sizeof b->source, "%.30s+%.30s", first->source, second->source);
-    snprintf(b->version, sizeof b->version, "%.90s+%.90s", first->version, second->version);
-    b->base = (rvl_labeller){.source = b->source,
-                             .version = b->version,
-                             .schema = first->schema,
-                             .n_together = 4 * second->n_together,
-                             .label = both_label,
-                             .free = both_free};
-    *out = &b->base;
-    return RVL_OK;
+    return rvl__label_pair(out, first, second, 4 * second->n_together, both_label, err);
 }
 
 rvl_labeller *rvl_both_second(rvl_labeller *l)
 {
-    return l->label == both_label ? ((both *)l)->second : NULL;
+    return l->label == both_label ? ((rvl_label_pair *)l)->second : NULL;
 }

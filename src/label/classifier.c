@@ -19,6 +19,7 @@ typedef struct {
     int         *logit_of; /* (K) the model's finding of each of the schema's */
     int          n_logits;
     char         version[64];
+    bool         has_told; /* that a text was cut */
 } classifier;
 
 static void classifier_free(rvl_labeller *self)
@@ -54,6 +55,28 @@ static void put_rows(const classifier *c, rvl_label_row *rows, const float *logi
     }
 }
 
+/** Logits of one text. Only what is no fault of the text ends the run. */
+static rvl_status label_one(classifier *c, float *logits, rvl_label_outcome *outcome, const char *text, rvl_error *err)
+{
+    int64_t    n_cut = 0;
+    rvl_error  why = {0};
+    rvl_status st = rvl_infer_texts(logits, c->infer, "logits", &text, 1, &n_cut, &why);
+
+    if (st == RVL_ERR_FORMAT) {
+        outcome->outcome = RVL_LABELLED_FAILED;
+        snprintf(outcome->reason, sizeof outcome->reason, "the text is not UTF-8");
+        return RVL_OK;
+    }
+    if (st)
+        return rvl_fail(err, st, "%s", why.text);
+    if (n_cut > 0 && !c->has_told)
+        rvl_log(RVL_LOG_WARN, "some texts are longer than the model's %d tokens: it reads their beginning",
+                c->m->max_tok);
+    c->has_told = c->has_told || n_cut > 0;
+    outcome->outcome = RVL_LABELLED;
+    return RVL_OK;
+}
+
 static rvl_status classifier_label(rvl_labeller *self, rvl_label_row *rows, rvl_label_outcome *outcomes,
                                    const rvl_label_batch *batch, rvl_error *err)
 {
@@ -66,18 +89,10 @@ static rvl_status classifier_label(rvl_labeller *self, rvl_label_row *rows, rvl_
     for (int i = 0; i < batch->n; i++)
         outcomes[i] = (rvl_label_outcome){RVL_LABELLED_NOT, ""};
     for (int i = 0; !st && i < batch->n; i++) {
-        rvl_error         why = {0};
-        const char *const text = texts[i];
-        if (!text)
-            st = rvl_fail(err, RVL_ERR_NOMEM, "out of memory for labels");
-        else if (rvl_infer_texts(logits, c->infer, "logits", &text, 1, NULL, &why)) {
-            outcomes[i].outcome = RVL_LABELLED_FAILED;
-            snprintf(outcomes[i].reason, sizeof outcomes[i].reason, "%.159s",
-                     why.code == RVL_ERR_FORMAT ? "the text is not UTF-8" : why.text);
-        } else {
+        st = texts[i] ? label_one(c, logits, &outcomes[i], texts[i], err)
+                      : rvl_fail(err, RVL_ERR_NOMEM, "out of memory for labels");
+        if (outcomes[i].outcome == RVL_LABELLED)
             put_rows(c, rows + (size_t)i * (size_t)k, logits, batch->wanted ? batch->wanted + i * k : NULL);
-            outcomes[i].outcome = RVL_LABELLED;
-        }
     }
     for (int i = 0; texts && i < batch->n; i++)
         rvl_free(texts[i]);

@@ -5,15 +5,9 @@
  */
 #include "label/pool.h"
 #include "base/alloc.h"
+#include "label/pair.h"
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
-
-typedef struct {
-    rvl_labeller  base;
-    rvl_labeller *first, *second;
-    char          source[64], version[192];
-} pool;
 
 static double log_odds(double p)
 {
@@ -44,7 +38,7 @@ static void pool_row(rvl_label_row *row, const rvl_label_row *other, const rvl_l
 static rvl_status pool_label(rvl_labeller *self, rvl_label_row *rows, rvl_label_outcome *outcomes,
                              const rvl_label_batch *batch, rvl_error *err)
 {
-    pool              *p = (pool *)self;
+    rvl_label_pair    *p = (rvl_label_pair *)self;
     const size_t       n = (size_t)batch->n, k = (size_t)rvl_schema_count(self->schema);
     rvl_label_row     *others = rvl_alloc_array(n * k + 1, sizeof *others);
     rvl_label_outcome *said = rvl_alloc_array(n + 1, sizeof *said);
@@ -70,35 +64,7 @@ static rvl_status pool_label(rvl_labeller *self, rvl_label_row *rows, rvl_label_
     return st;
 }
 
-static void pool_free(rvl_labeller *self)
-{
-    pool *p = (pool *)self;
-
-    rvl_labeller_free(p->first);
-    rvl_labeller_free(p->second);
-    rvl_free(p);
-}
-
 rvl_status rvl_pool_open(rvl_labeller **out, rvl_labeller *first, rvl_labeller *second, rvl_error *err)
 {
-    pool *p = rvl_alloc_array(1, sizeof *p);
-
-    *out = NULL;
-    if (!p) {
-        rvl_labeller_free(first);
-        rvl_labeller_free(second);
-        return rvl_fail(err, RVL_ERR_NOMEM, "out of memory for a labeller");
-    }
-    p->first = first;
-    p->second = second;
-    snprintf(p->source, sizeof p->source, "%.30s+%.30s", first->source, second->source);
-    snprintf(p->version, sizeof p->version, "%.90s+%.90s", first->version, second->version);
-    p->base = (rvl_labeller){.source = p->source,
-                             .version = p->version,
-                             .schema = first->schema,
-                             .n_together = second->n_together,
-                             .label = pool_label,
-                             .free = pool_free};
-    *out = &p->base;
-    return RVL_OK;
+    return rvl__label_pair(out, first, second, second->n_together, pool_label, err);
 }

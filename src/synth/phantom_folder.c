@@ -7,17 +7,14 @@
 #include "synth/phantom_internal.h"
 #include "synth/phantom_store.h"
 #include "base/alloc.h"
-#include "base/csv.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "base/log.h"
-#include "base/util.h"
 #include "imaging/image_file.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { CHUNK = 32, NAME_BYTES = 96 };
+enum { NAME_BYTES = 96 };
 
 static const char *const split_names[3] = {"train", "val", "test"};
 
@@ -69,46 +66,13 @@ static rvl_status write_case(bool *skipped, const rvl_phantom_case *c, const rvl
     return status;
 }
 
-/** Draw a chunk of cases in parallel; the first failure by case order is reported. */
-static rvl_status write_chunk(rvl_phantom_result *out, const rvl_phantom_opts *o, int64_t first, int n, rvl_error *err)
+static rvl_status write_numbered(bool *skipped, const void *opts, int64_t i, rvl_error *err)
 {
-    rvl_error  errors[CHUNK] = {{RVL_OK, ""}};
-    rvl_status codes[CHUNK] = {RVL_OK};
-    bool       skipped[CHUNK] = {false};
+    const rvl_phantom_opts *o = opts;
+    rvl_phantom_case        c;
 
-#pragma omp parallel for schedule(dynamic)
-    for (int i = 0; i < n; i++) {
-        rvl_phantom_case c;
-
-        rvl_phantom_case_make(&c, o->seed, first + i, o->split_ratio);
-        codes[i] = write_case(&skipped[i], &c, o, &errors[i]);
-    }
-    for (int i = 0; i < n; i++) {
-        if (codes[i])
-            return rvl_fail(err, codes[i], "%s", errors[i].text);
-        out->n_skipped += skipped[i];
-        out->n_written += !skipped[i];
-    }
-    return RVL_OK;
-}
-
-static rvl_status write_images(rvl_phantom_result *out, const rvl_phantom_opts *o, rvl_error *err)
-{
-    rvl_status status = RVL_OK;
-
-    rvl_progress_begin("synth", "images", o->n);
-    for (int64_t done = 0; done < o->n && !status; done += CHUNK) {
-        int64_t left = o->n - done;
-
-        if (rvl_cancel_requested())
-            status = rvl_fail(err, RVL_ERR_CANCELLED, "cancelled after %lld of %lld phantoms\nhint: run again to go on",
-                              (long long)done, (long long)o->n);
-        else
-            status = write_chunk(out, o, o->start + done, left < CHUNK ? (int)left : CHUNK, err);
-        rvl_progress_update(left < CHUNK ? o->n : done + CHUNK, 0);
-    }
-    rvl_progress_end();
-    return status;
+    rvl_phantom_case_make(&c, o->seed, i, o->split_ratio);
+    return write_case(skipped, &c, o, err);
 }
 
 static rvl_status add_case_row(rvl_str *s, const rvl_phantom_case *c, rvl_error *err)
@@ -124,13 +88,7 @@ static rvl_status add_case_row(rvl_str *s, const rvl_phantom_case *c, rvl_error 
                  c->view == RVL_VIEW_AP ? "AP" : "PA", c->female ? "F" : "M", c->age_years, split_names[c->split]);
     for (int f = 0; f < RVL_PHANTOM_N_FINDINGS; f++)
         rvl_str_addf(s, ",%d", c->truth[f].present ? 1 : 0);
-    rvl_str_add(s, ",");
-    rvl_csv_add_field(s, report.report);
-    rvl_str_add(s, ",");
-    rvl_csv_add_field(s, report.findings);
-    rvl_str_add(s, ",");
-    rvl_csv_add_field(s, report.impression);
-    rvl_str_add(s, "\n");
+    rvl_phantom_add_report(s, report.report, report.findings, report.impression);
     rvl_phantom_report_fini(&report);
     return RVL_OK;
 }
@@ -299,7 +257,8 @@ rvl_status rvl_phantom_run(rvl_phantom_result *out, const rvl_phantom_opts *opts
         return RVL_OK;
     status = open_folder(&o, err);
     if (!status)
-        status = write_images(out, &o, err);
+        status =
+            rvl_phantom_write_cases(&out->n_written, &out->n_skipped, write_numbered, &o, o.start, o.n, "images", err);
     if (!status)
         status = write_tables(&o, err);
     return status ? status : write_map(&o, err);

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file synth/phantom_store.c
- * The folder that phantoms are written to: opened, continued after a kill, refused when it holds something else.
+ * The folder that phantoms are written to, and how cases get there: opened, continued after a kill, refused when it
+ * holds something else.
  */
 #include "synth/phantom_store.h"
 #include "base/alloc.h"
+#include "base/csv.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/util.h"
 #include <stdio.h>
 #include <string.h>
@@ -143,4 +146,57 @@ rvl_status rvl_phantom_open_folder(const char *folder, const char *const *folder
     }
     rvl_str_free(&text);
     return status;
+}
+
+enum { CHUNK = 32 }; /* cases between looks at a cancellation */
+
+static rvl_status write_chunk(int64_t *n_written, int64_t *n_skipped, rvl_phantom_write_fn write, const void *opts,
+                              int64_t first, int n, rvl_error *err)
+{
+    rvl_error  errors[CHUNK] = {{RVL_OK, ""}};
+    rvl_status codes[CHUNK] = {RVL_OK};
+    bool       skipped[CHUNK] = {false};
+
+#pragma omp parallel for schedule(dynamic)
+    for (int i = 0; i < n; i++)
+        codes[i] = write(&skipped[i], opts, first + i, &errors[i]);
+    for (int i = 0; i < n; i++) {
+        if (codes[i])
+            return rvl_fail(err, codes[i], "%s", errors[i].text);
+        *n_skipped += skipped[i];
+        *n_written += !skipped[i];
+    }
+    return RVL_OK;
+}
+
+rvl_status rvl_phantom_write_cases(int64_t *n_written, int64_t *n_skipped, rvl_phantom_write_fn write, const void *opts,
+                                   int64_t start, int64_t n, const char *unit, rvl_error *err)
+{
+    rvl_status status = RVL_OK;
+
+    rvl_progress_begin("synth", unit, n);
+    for (int64_t done = 0; done < n && !status; done += CHUNK) {
+        const int64_t left = n - done;
+
+        if (rvl_cancel_requested())
+            status = rvl_fail(err, RVL_ERR_CANCELLED, "cancelled after %lld of %lld phantoms\nhint: run again to go on",
+                              (long long)done, (long long)n);
+        else
+            status =
+                write_chunk(n_written, n_skipped, write, opts, start + done, left < CHUNK ? (int)left : CHUNK, err);
+        rvl_progress_update(left < CHUNK ? n : done + CHUNK, 0);
+    }
+    rvl_progress_end();
+    return status;
+}
+
+void rvl_phantom_add_report(rvl_str *row, const char *report, const char *findings, const char *impression)
+{
+    rvl_str_add(row, ",");
+    rvl_csv_add_field(row, report);
+    rvl_str_add(row, ",");
+    rvl_csv_add_field(row, findings);
+    rvl_str_add(row, ",");
+    rvl_csv_add_field(row, impression);
+    rvl_str_add(row, "\n");
 }

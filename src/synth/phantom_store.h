@@ -19,4 +19,15 @@ RVL_MUST_USE rvl_status rvl_phantom_save_text(const rvl_str *text, const char *f
                                               rvl_error *err);
 bool                    rvl_phantom_has_file(const char *folder, const char *name);
 
+/** Write case `i` of a folder's; `*skipped`: it was there already. Called by several threads at once. */
+typedef rvl_status (*rvl_phantom_write_fn)(bool *skipped, const void *opts, int64_t i, rvl_error *err);
+/** Write cases start .. start + n - 1 in parallel and count them. The first failure by case order is reported;
+ * CANCELLED between chunks. `unit` is what progress counts: "images". */
+RVL_MUST_USE rvl_status rvl_phantom_write_cases(int64_t *n_written, int64_t *n_skipped, rvl_phantom_write_fn write,
+                                                const void *opts, int64_t start, int64_t n, const char *unit,
+                                                rvl_error *err);
+
+/** Columns report, findings, impression behind a row, and its end. */
+void rvl_phantom_add_report(rvl_str *row, const char *report, const char *findings, const char *impression);
+
 #endif /* RVL_SYNTH_PHANTOM_STORE_H */

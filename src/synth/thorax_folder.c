@@ -7,18 +7,15 @@
 #include "synth/phantom_store.h"
 #include "synth/thorax_internal.h"
 #include "base/alloc.h"
-#include "base/csv.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "base/log.h"
-#include "base/util.h"
 #include "imaging/image_file.h"
 #include "imaging/nifti.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { CHUNK = 16, PATH_BYTES = 128, TWIN_SIDE = 256 };
+enum { PATH_BYTES = 128, TWIN_SIDE = 256 };
 
 static const char *const split_names[3] = {"train", "val", "test"};
 
@@ -111,46 +108,12 @@ static rvl_status write_case(bool *skipped, const rvl_thorax_case *c, const rvl_
     return status;
 }
 
-/** Draw a chunk of scans in parallel; the first failure by case order is reported. */
-static rvl_status write_chunk(rvl_thorax_result *out, const rvl_thorax_opts *o, int64_t first, int n, rvl_error *err)
+static rvl_status write_numbered(bool *skipped, const void *opts, int64_t i, rvl_error *err)
 {
-    rvl_error  errors[CHUNK] = {{RVL_OK, ""}};
-    rvl_status codes[CHUNK] = {RVL_OK};
-    bool       skipped[CHUNK] = {false};
+    rvl_thorax_case c;
 
-#pragma omp parallel for schedule(dynamic)
-    for (int i = 0; i < n; i++) {
-        rvl_thorax_case c;
-
-        make_case(&c, o, first + i);
-        codes[i] = write_case(&skipped[i], &c, o, &errors[i]);
-    }
-    for (int i = 0; i < n; i++) {
-        if (codes[i])
-            return rvl_fail(err, codes[i], "%s", errors[i].text);
-        out->n_skipped += skipped[i];
-        out->n_written += !skipped[i];
-    }
-    return RVL_OK;
-}
-
-static rvl_status write_images(rvl_thorax_result *out, const rvl_thorax_opts *o, rvl_error *err)
-{
-    rvl_status status = RVL_OK;
-
-    rvl_progress_begin("synth", "scans", o->n);
-    for (int64_t done = 0; done < o->n && !status; done += CHUNK) {
-        int64_t left = o->n - done;
-
-        if (rvl_cancel_requested())
-            status = rvl_fail(err, RVL_ERR_CANCELLED, "cancelled after %lld of %lld phantoms\nhint: run again to go on",
-                              (long long)done, (long long)o->n);
-        else
-            status = write_chunk(out, o, o->start + done, left < CHUNK ? (int)left : CHUNK, err);
-        rvl_progress_update(left < CHUNK ? o->n : done + CHUNK, 0);
-    }
-    rvl_progress_end();
-    return status;
+    make_case(&c, opts, i);
+    return write_case(skipped, &c, opts, err);
 }
 
 /** A row of a volume, or of the scan's twin (`recon` -1). */
@@ -170,13 +133,7 @@ static void add_row(rvl_str *s, const rvl_thorax_case *c, int recon, const rvl_p
                      c->recons[recon].slice_mm);
     for (int f = 0; f < RVL_THORAX_N_FINDINGS; f++)
         rvl_str_addf(s, ",%d", c->truth[f].present ? 1 : 0);
-    rvl_str_add(s, ",");
-    rvl_csv_add_field(s, report->report);
-    rvl_str_add(s, ",");
-    rvl_csv_add_field(s, report->findings);
-    rvl_str_add(s, ",");
-    rvl_csv_add_field(s, report->impression);
-    rvl_str_add(s, "\n");
+    rvl_phantom_add_report(s, report->report, report->findings, report->impression);
 }
 
 static rvl_status add_case_rows(rvl_str *cases, rvl_str *twins, const rvl_thorax_case *c, rvl_error *err)
@@ -365,7 +322,8 @@ rvl_status rvl_thorax_run(rvl_thorax_result *out, const rvl_thorax_opts *opts, r
         return RVL_OK;
     status = open_folder(&o, err);
     if (!status)
-        status = write_images(out, &o, err);
+        status =
+            rvl_phantom_write_cases(&out->n_written, &out->n_skipped, write_numbered, &o, o.start, o.n, "scans", err);
     if (!status)
         status = write_tables(&o, err);
     if (!status && o.twin)

@@ -66,7 +66,7 @@ static void add_bars(rvl_str *s, const json_t *findings)
     rvl_free(names);
 }
 
-static void add_reliability(rvl_str *s, const json_t *finding)
+void rvl__reliability_add(rvl_str *s, const json_t *finding)
 {
     enum { MAX_BINS = 100 };
     const json_t *bins = json_object_get(finding, "calibration");
@@ -234,7 +234,7 @@ static void add_findings(rvl_str *s, const json_t *part, const char *title)
     if (json_object_get(part, "baselines"))
         add_baselines(s, part);
     rvl_str_add(s, "<h3>Calibration</h3>");
-    json_array_foreach(findings, i, f) add_reliability(s, f);
+    json_array_foreach(findings, i, f) rvl__reliability_add(s, f);
 }
 
 static void add_direction(rvl_str *s, const json_t *part, const char *key, const char *title, const char *gallery)

@@ -5,6 +5,7 @@
  */
 #ifndef RVL_VERBS_BENCH_PARTS_H
 #define RVL_VERBS_BENCH_PARTS_H
+#include "base/str.h"
 #include "measure/average_precision.h"
 #include "measure/bootstrap.h"
 #include "rvl/verbs.h"
@@ -82,6 +83,8 @@ json_t *rvl__interval_json(const rvl_interval *v);
 
 /** bench on files made elsewhere; opts->predictions or opts->image_embeddings is set. Adds its parts to `root`. */
 RVL_MUST_USE rvl_status rvl__bench_external(json_t *root, const rvl_bench_opts *opts, rvl_error *err);
+/** The calibration plot of a finding with "name" and "calibration" bins; nothing without cases. */
+void                    rvl__reliability_add(rvl_str *s, const json_t *finding);
 /** One page with tables and plots for a finished document. */
 RVL_MUST_USE rvl_status rvl__bench_html(const char *path, const json_t *root, rvl_error *err);
 

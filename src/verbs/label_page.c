@@ -8,11 +8,12 @@
 #include "base/file.h"
 #include "base/html.h"
 #include "base/json.h"
+#include "verbs/bench_parts.h"
 #include "verbs/label_audit.h"
 #include <math.h>
 #include <string.h>
 
-enum { EXAMPLES_MAX = 5, CONTEXT_BYTES = 160, BINS_MAX = 32 };
+enum { EXAMPLES_MAX = 5, CONTEXT_BYTES = 160 };
 
 static void interval_add(rvl_str *s, const json_t *v)
 {
@@ -41,38 +42,6 @@ static void row_add(rvl_str *s, const char *name, const json_t *o)
     rvl_str_add(s, "</tr>");
 }
 
-static void reliability_add(rvl_str *s, const json_t *finding)
-{
-    const json_t *bins = json_object_get(finding, "calibration");
-    double        x[BINS_MAX];
-    double        y[BINS_MAX];
-    size_t        n = 0;
-
-    for (size_t i = 0; i < json_array_size(bins) && n < BINS_MAX; i++) {
-        const json_t *bin = json_array_get(bins, i);
-        if (rvl_json_get_f64(bin, "n", 0) <= 0)
-            continue;
-        x[n] = rvl_json_get_f64(bin, "mean_probability", NAN);
-        y[n++] = rvl_json_get_f64(bin, "share_present", NAN);
-    }
-    if (n == 0)
-        return;
-    const char    *name = rvl_json_get_string(finding, "name", "");
-    const double  *xs[] = {x};
-    const double  *ys[] = {y};
-    const rvl_plot plot = {.title = name,
-                           .x_label = "mean probability",
-                           .y_label = "share present",
-                           .n_series = 1,
-                           .names = &name,
-                           .n_points = &n,
-                           .x = xs,
-                           .y = ys,
-                           .y_zero_one = true,
-                           .diagonal = true};
-    rvl_html_plot(s, &plot);
-}
-
 static void side_add(rvl_str *s, const json_t *side)
 {
     size_t  i;
@@ -86,7 +55,7 @@ static void side_add(rvl_str *s, const json_t *side)
     json_array_foreach(json_object_get(side, "findings"), i, f) row_add(s, rvl_json_get_string(f, "name", ""), f);
     row_add(s, "macro", json_object_get(side, "macro"));
     rvl_str_add(s, "</table><h3>Calibration</h3>");
-    json_array_foreach(json_object_get(side, "findings"), i, f) reliability_add(s, f);
+    json_array_foreach(json_object_get(side, "findings"), i, f) rvl__reliability_add(s, f);
 }
 
 static void text_part(rvl_str *s, const rvl_span *text, size_t from, size_t to)

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "base/util.h"
 #include "learn/report.h"
 #include "verbs/label_policy.h"
 #include "verbs/report_set.h"
@@ -122,6 +123,24 @@ static rvl_status prepare(job *j, const rvl_pretrain_text_opts *o, rvl_error *er
     return RVL_OK;
 }
 
+/** Texts and targets: what a resumed run must find again. NOMEM. */
+static rvl_status add_data_hash(rvl_str *recipe, const rvl_text_examples *x, int k, rvl_error *err)
+{
+    rvl_hasher *h = rvl_hasher_new();
+    char        hex[33];
+
+    if (!h)
+        return rvl_fail(err, RVL_ERR_NOMEM, "out of memory");
+    for (int64_t i = 0; i < x->n; i++)
+        rvl_hasher_add(h, x->texts[i], strlen(x->texts[i]) + 1);
+    rvl_hasher_add(h, x->targets, (size_t)(x->n * k) * sizeof *x->targets);
+    rvl_hasher_add(h, x->weights, (size_t)(x->n * k) * sizeof *x->weights);
+    rvl_hasher_hex(h, hex);
+    rvl_hasher_free(h);
+    rvl_str_addf(recipe, "|%s", hex);
+    return RVL_OK;
+}
+
 static rvl_status train(rvl_train_result *out, job *j, const rvl_pretrain_text_opts *o, rvl_error *err)
 {
     rvl_supervise_text *s = NULL;
@@ -162,6 +181,8 @@ rvl_status rvl_pretrain_text_run(rvl_train_result *out, const rvl_pretrain_text_
                  o->tower.text_tower ? o->tower.text_tower : "", (long long)o->tower.vocabulary_size,
                  (long long)o->tower.text_layers, (long long)o->tower.text_width, (long long)o->tower.text_heads,
                  (long long)o->tower.max_tok, o->tower.dropout, o->tower.pooling);
+    if (!st)
+        st = add_data_hash(&recipe, &j.set.train, rvl_schema_count(j.t.m->schema), err);
     if (!st && o->train.dry_run) {
         rvl_log(RVL_LOG_INFO, "dry run: %lld training reports, %lld validation reports, vocabulary of %d tokens",
                 (long long)j.set.train.n, (long long)j.set.val.n, rvl_tokenizer_count(j.t.m->tokenizer));

@@ -23,6 +23,9 @@ want 0 "RAD-ChestCT" "images +10" "$rvl" ingest rad --preset rad-chestct,ct-tiny
 want 0 "its labels" "labels +150" "$rvl" ingest rad --preset rad-chestct,ct-tiny -o cr2
 want 0 "patients are the summary's" "patients +8" "$rvl" ingest rad --preset rad-chestct,ct-tiny -o cr3
 
+grep -qa 'train_fixed/train_1/train_1_a/train_1_a_1.nii.gz' c2/cohort.db && grep -qa 'trn00001.npz' cr/cohort.db
+report $? "published names are kept: scans are told by them"
+
 want 3 "no such dataset there" "does not hold RAD-ChestCT" "$rvl" ingest two --preset rad-chestct -o no
 want 3 "nor the other" "does not hold CT-RATE" "$rvl" ingest rad --preset ct-rate -o no
 "$rvl" synth images --modality ct --size 48 -n 1 -q -o phantoms

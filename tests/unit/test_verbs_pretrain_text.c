@@ -127,6 +127,9 @@ static void run__resumes_to_the_same_bytes(void **state)
     assert_memory_equal(first, second, n_first);
     rvl_free(first);
     rvl_free(second);
+    write_table(*state, "reports.csv", "report,label_effusion,nodule,part", "0.5"); /* one target is another */
+    assert_int_equal(rvl_pretrain_text_run(&r, &o, NULL), RVL_ERR_STATE);
+    write_table(*state, "reports.csv", "report,label_effusion,nodule,part", "1");
 }
 
 static void micro_batches__equal_one(void **state)

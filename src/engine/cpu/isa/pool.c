@@ -135,46 +135,42 @@ void ISA(max_pool_bwd)(rvl_kernel_call *call)
     }
 }
 
-/* in: x; out: y, blocked: the sum over each window by the size of the whole kernel, so that padding counts as zeros. */
+/* Each place of dst is the mean, by the size of the whole kernel, over the places of src that `reach` says. */
+INLINE void average(float *dst, const float *src, const geometry *g, const int64_t *dst_size, const int64_t *src_size,
+                    void (*reach)(int64_t *first, int64_t *last, const geometry *g, int axis, int64_t at))
+{
+    const float   scale = 1.0F / (float)(g->kernel[0] * g->kernel[1] * g->kernel[2]);
+    const int64_t n_src = src_size[0] * src_size[1] * src_size[2];
+
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < g->n_blocks * dst_size[0] * dst_size[1]; i++) {
+        const float *x = src + i / dst_size[1] / dst_size[0] * n_src * VL;
+        float       *y = dst + i * dst_size[2] * VL;
+        int64_t      z0, z1, y0, y1, x0, x1;
+
+        reach(&z0, &z1, g, 0, i / dst_size[1] % dst_size[0]);
+        reach(&y0, &y1, g, 1, i % dst_size[1]);
+        for (int64_t col = 0; col < dst_size[2]; col++) {
+            reach(&x0, &x1, g, 2, col);
+            vstore(y + col * VL, box_sum(x, &src_size[1], z0, z1, y0, y1, x0, x1) * scale);
+        }
+    }
+}
+
+/* in: x; out: y, blocked; padding counts as zeros. */
 void ISA(avg_pool)(rvl_kernel_call *call)
 {
     const geometry g = geometry_of(&call->in[0], &call->out[0], &call->attr.pool);
-    const float    scale = 1.0F / (float)(g.kernel[0] * g.kernel[1] * g.kernel[2]);
 
-#pragma omp parallel for schedule(static)
-    for (int64_t i = 0; i < g.n_blocks * g.out[0] * g.out[1]; i++) {
-        const float *x = (const float *)call->in[0].data + i / g.out[1] / g.out[0] * g.n_in * VL;
-        float       *y = (float *)call->out[0].data + i * g.out[2] * VL;
-        int64_t      z0, z1, y0, y1, x0, x1;
-
-        window(&z0, &z1, &g, 0, i / g.out[1] % g.out[0]);
-        window(&y0, &y1, &g, 1, i % g.out[1]);
-        for (int64_t col = 0; col < g.out[2]; col++) {
-            window(&x0, &x1, &g, 2, col);
-            vstore(y + col * VL, box_sum(x, &g.in[1], z0, z1, y0, y1, x0, x1) * scale);
-        }
-    }
+    average(call->out[0].data, call->in[0].data, &g, g.out, g.in, window);
 }
 
 /* in: dy; out: dx, blocked. */
 void ISA(avg_pool_bwd)(rvl_kernel_call *call)
 {
     const geometry g = geometry_of(&call->out[0], &call->in[0], &call->attr.pool);
-    const float    scale = 1.0F / (float)(g.kernel[0] * g.kernel[1] * g.kernel[2]);
 
-#pragma omp parallel for schedule(static)
-    for (int64_t i = 0; i < g.n_blocks * g.in[0] * g.in[1]; i++) {
-        const float *dy = (const float *)call->in[0].data + i / g.in[1] / g.in[0] * g.n_out * VL;
-        float       *dx = (float *)call->out[0].data + i * g.in[2] * VL;
-        int64_t      z0, z1, y0, y1, x0, x1;
-
-        covering(&z0, &z1, &g, 0, i / g.in[1] % g.in[0]);
-        covering(&y0, &y1, &g, 1, i % g.in[1]);
-        for (int64_t col = 0; col < g.in[2]; col++) {
-            covering(&x0, &x1, &g, 2, col);
-            vstore(dx + col * VL, box_sum(dy, &g.out[1], z0, z1, y0, y1, x0, x1) * scale);
-        }
-    }
+    average(call->out[0].data, call->in[0].data, &g, g.in, g.out, covering);
 }
 
 /* Blocked x -> plain (N, C), the sum of all positions times the attribute's scale. */
