@@ -3,15 +3,18 @@
  * @file imaging/dicom_absent.c
  * Stands for the DICOM reader in a build without it (RVL_DICOM=OFF): recognises the files, reads none.
  */
+#include "base/alloc.h"
+#include "base/file.h"
 #include "imaging/dicom.h"
 #include "imaging/dicom_series.h"
+#include <stdio.h>
 #include <string.h>
 
 static rvl_status absent(const char *name, rvl_error *err)
 {
     return rvl_fail(err, RVL_ERR_DEVICE,
-                    "cannot read DICOM '%s': this build reads no DICOM\nhint: tools/setup dicom, then build again with "
-                    "-DRVL_DICOM=ON",
+                    "cannot read DICOM '%s': this build reads no DICOM\nhint: tools/setup dicom, then configure and "
+                    "build again",
                     name);
 }
 
@@ -125,11 +128,45 @@ rvl_series_opts rvl_series_opts_default(void)
     return (rvl_series_opts){.tilt = RVL_TILT_REFUSE};
 }
 
+static bool file_is_dicom(const char *path)
+{
+    unsigned char head[132];
+    FILE         *f = fopen(path, "rb");
+    const size_t  n = f ? fread(head, 1, sizeof head, f) : 0;
+
+    if (f)
+        (void)fclose(f);
+    return rvl_dicom_is(head, n);
+}
+
+/** Some file at or below `path`, at most `depth` folders down, looks like DICOM. */
+static bool holds_dicom(const char *path, int depth)
+{
+    rvl_dir_names names = {0};
+    bool          found = false;
+
+    if (!rvl_path_is_dir(path))
+        return file_is_dicom(path);
+    if (depth == 0 || rvl_dir_list(&names, path, NULL))
+        return false;
+    for (size_t i = 0; i < names.n_names && !found; i++) {
+        char *below = rvl_path_join(path, names.names[i]);
+        found = below && holds_dicom(below, depth - 1);
+        rvl_free(below);
+    }
+    rvl_dir_names_free(&names);
+    return found;
+}
+
 rvl_status rvl_dicom_scan_open(rvl_dicom_scan **out, const char *path, const rvl_series_opts *opts, rvl_error *err)
 {
+    enum { MAX_DEPTH = 16 };
+
     (void)opts;
     *out = NULL;
-    return absent(path, err);
+    if (holds_dicom(path, MAX_DEPTH))
+        return absent(path, err);
+    return rvl_fail(err, RVL_ERR_NOT_FOUND, "'%s' holds no DICOM file", path);
 }
 
 rvl_status rvl_dicom_scan_files(rvl_dicom_scan **out, const char *const *paths, int64_t n_paths,
