@@ -257,7 +257,7 @@ int cmd_label(int argc, char **argv, rvl_cli *cli)
                 OPT_STR("uncertain", 0, &a.uncertain, "POLICY", "uncertain gold labels: ignore, present, absent [ignore]"),
                 OPT_STR("missing", 0, &a.missing, "POLICY", "empty gold labels: ignore, absent [ignore]"),
                 OPT_STR("html", 0, &a.html, "FILE", "a page with calibration and examples [none]"),
-                OPT_STR("queue", 0, &a.queue, "FILE.csv", "disagreements, for a human to decide [none]"),
+                OPT_STR("queue", 0, &a.queue, "FILE", "disagreements, for a human to decide: .csv or .html [none]"),
                 OPT_INT("bootstrap", 0, &a.n_bootstrap, "draws for intervals [1000]"),
                 OPT_GROUP("corrections"),
                 OPT_STR("import", 0, &i.corrections, "FILE.csv",

@@ -238,7 +238,7 @@ typedef struct {
     const char    *gold;    /* CSV: ids, and a column a finding, "name" or "label_name", with label states */
     const char    *compare; /* CSV of a second source of labels (none) */
     const char    *uncertain, *missing; /* gold labels: ignore, present, absent ("ignore"); ignore, absent ("ignore") */
-    const char    *html, *queue;        /* page; CSV of disagreements for a human (none) */
+    const char    *html, *queue;        /* page; disagreements for a human, CSV or page by its ending (none) */
     int64_t        n_bootstrap, seed;   /* (1000), (0) */
 } rvl_label_audit_opts;
 RVL_API rvl_label_audit_opts    rvl_label_audit_opts_default(void);

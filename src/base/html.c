@@ -24,6 +24,7 @@ static const char style[] =
     "th{font-weight:600;color:var(--muted)}tbody tr:hover{background:var(--soft)}td.num,th.num{text-align:right}\n"
     "code,pre{font:.88em ui-monospace,SFMono-Regular,Menlo,'DejaVu Sans Mono',monospace;background:var(--soft);"
     "border-radius:4px}code{padding:.1em .3em}pre{padding:.8rem 1rem;overflow-x:auto}\n"
+    ".report{white-space:pre-wrap;background:var(--soft);border-radius:4px;padding:.6rem 1rem}"
     ".muted{color:var(--muted)}img{max-width:100%;border-radius:4px}\n"
     "figure{margin:1.5rem 0}figure svg{width:100%;height:auto;max-width:44rem;display:block}\n"
     "svg text{fill:var(--fg);font:13px system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif}"
@@ -34,29 +35,40 @@ static const char style[] =
     "svg .whisker{stroke:var(--fg);stroke-width:1.5}\n"
     "@media print{body{max-width:none;padding:0}figure,tr{break-inside:avoid}}\n";
 
+static const char *escape_of(char c)
+{
+    switch (c) {
+    case '&':
+        return "&amp;";
+    case '<':
+        return "&lt;";
+    case '>':
+        return "&gt;";
+    case '"':
+        return "&quot;";
+    case '\'':
+        return "&#39;";
+    default:
+        return NULL;
+    }
+}
+
+void rvl_html_bytes(rvl_str *s, const void *text, size_t n_bytes)
+{
+    const char *p = text;
+
+    for (size_t i = 0; i < n_bytes; i++) {
+        const char *escape = escape_of(p[i]);
+        if (escape)
+            rvl_str_add(s, escape);
+        else
+            rvl_str_add_n(s, &p[i], 1);
+    }
+}
+
 void rvl_html_text(rvl_str *s, const char *text)
 {
-    for (const char *p = text; *p; p++) {
-        switch (*p) {
-        case '&':
-            rvl_str_add(s, "&amp;");
-            break;
-        case '<':
-            rvl_str_add(s, "&lt;");
-            break;
-        case '>':
-            rvl_str_add(s, "&gt;");
-            break;
-        case '"':
-            rvl_str_add(s, "&quot;");
-            break;
-        case '\'':
-            rvl_str_add(s, "&#39;");
-            break;
-        default:
-            rvl_str_add_n(s, p, 1);
-        }
-    }
+    rvl_html_bytes(s, text, strlen(text));
 }
 
 void rvl_html_begin(rvl_str *s, const char *title)

@@ -9,7 +9,8 @@
 
 void rvl_html_begin(rvl_str *s, const char *title); /* doctype, head with the house style sheet, <h1> */
 void rvl_html_end(rvl_str *s);
-void rvl_html_text(rvl_str *s, const char *text); /* escapes & < > " ' */
+void rvl_html_text(rvl_str *s, const char *text);                  /* escapes & < > " ' */
+void rvl_html_bytes(rvl_str *s, const void *text, size_t n_bytes); /* the same of text that need not end in a NUL */
 void rvl_html_base64(rvl_str *s, const void *bytes, size_t n_bytes);
 
 /** A polyline plot: `n_series` lines, line j has n_points[j] points x[j][i], y[j][i]; non-finite points break

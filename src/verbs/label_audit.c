@@ -250,7 +250,7 @@ static rvl_status side_from_reports(audit *u, keyed *keys, rvl_error *err)
     }
     x->a.name = u->name.ptr;
     x->texts = u->texts;
-    x->evidence = u->evidence;
+    x->a.evidence = u->evidence;
     return st;
 }
 

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file verbs/label_page.c
- * An audit as a page, with what was judged wrong in its context; and the queue of disagreements.
+ * An audit as a page, with what was judged wrong in its context.
  */
-#include "base/alloc.h"
-#include "base/csv.h"
 #include "base/file.h"
 #include "base/html.h"
 #include "base/json.h"
@@ -58,17 +56,6 @@ static void side_add(rvl_str *s, const json_t *side)
     json_array_foreach(json_object_get(side, "findings"), i, f) rvl__reliability_add(s, f);
 }
 
-static void text_part(rvl_str *s, const rvl_span *text, size_t from, size_t to)
-{
-    char *part = rvl_strndup((const char *)text->ptr + from, to - from);
-
-    if (part)
-        rvl_html_text(s, part);
-    else
-        s->failed = true;
-    rvl_free(part);
-}
-
 static bool is_inside_char(const rvl_span *text, size_t at)
 {
     return at < text->n_bytes && (text->ptr[at] & 0xc0) == 0x80;
@@ -85,13 +72,13 @@ static void context_add(rvl_str *s, const rvl_span *text, const rvl_label_row *r
         from++;
     while (is_inside_char(text, to))
         to++;
-    text_part(s, text, from, row->evidence_at);
+    rvl_html_bytes(s, text->ptr + from, row->evidence_at - from);
     if (row->evidence_bytes) {
         rvl_str_add(s, "<mark>");
-        text_part(s, text, row->evidence_at, end);
+        rvl_html_bytes(s, text->ptr + row->evidence_at, row->evidence_bytes);
         rvl_str_add(s, "</mark>");
     }
-    text_part(s, text, end, to);
+    rvl_html_bytes(s, text->ptr + end, to - end);
 }
 
 static bool is_wrong(const rvl_label_audit *x, int64_t i, int j, bool present)
@@ -117,7 +104,7 @@ static void examples_add(rvl_str *s, const rvl_label_audit *x, int j, bool prese
         rvl_html_text(s, x->ids[i]);
         rvl_str_addf(s, "</th><td>%s %.2f</td><td>", rvl_label_text((rvl_label_state)x->a.state[i * x->k + j]),
                      x->a.probability[i * x->k + j]);
-        context_add(s, &x->texts[i], &x->evidence[i * x->k + j]);
+        context_add(s, &x->texts[i], &x->a.evidence[i * x->k + j]);
         rvl_str_add(s, "</td></tr>");
     }
     if (n > 0)
@@ -165,7 +152,7 @@ rvl_status rvl__label_page(const char *path, const json_t *doc, const rvl_label_
         side_add(&s, json_object_get(doc, "b"));
         difference_add(&s, json_object_get(doc, "difference"));
     }
-    if (x->texts && x->evidence) {
+    if (x->texts && x->a.evidence) {
         rvl_str_add(&s, "<h2>Judged wrong</h2>");
         for (int j = 0; j < x->k; j++) {
             rvl_str_add(&s, "<h3>");
@@ -177,50 +164,6 @@ rvl_status rvl__label_page(const char *path, const json_t *doc, const rvl_label_
     }
     rvl_html_end(&s);
     st = s.failed ? rvl_fail(err, RVL_ERR_NOMEM, "out of memory for a page")
-                  : rvl_file_write(path, s.ptr, s.n_bytes, err);
-    rvl_str_free(&s);
-    return st;
-}
-
-static void queue_row(rvl_str *s, const rvl_label_audit *x, int64_t i, int j)
-{
-    const int64_t at = i * x->k + j;
-
-    rvl_csv_add_field(s, x->ids[i]);
-    rvl_str_addf(s, ",%s,%s", x->names[j], x->valid[at] > 0.0 ? x->truth[at] ? "present" : "absent" : "");
-    rvl_str_addf(s, ",%s,%.4f,", rvl_label_text((rvl_label_state)x->a.state[at]), x->a.probability[at]);
-    if (x->b.probability && !isnan(x->b.probability[at]))
-        rvl_str_addf(s, "%s,%.4f,", rvl_label_text((rvl_label_state)x->b.state[at]), x->b.probability[at]);
-    else
-        rvl_str_add(s, ",,");
-    if (x->texts && x->evidence[at].evidence_bytes) {
-        char *words =
-            rvl_strndup((const char *)x->texts[i].ptr + x->evidence[at].evidence_at, x->evidence[at].evidence_bytes);
-        if (words)
-            rvl_csv_add_field(s, words);
-        else
-            s->failed = true;
-        rvl_free(words);
-    }
-    rvl_str_add(s, ",,\n");
-}
-
-rvl_status rvl__label_queue(const char *path, const rvl_label_audit *x, rvl_error *err)
-{
-    rvl_str    s = {0};
-    rvl_status st = RVL_OK;
-
-    rvl_str_add(&s, "report_id,finding,gold,state_a,probability_a,state_b,probability_b,evidence,state,reviewer\n");
-    for (int64_t i = 0; i < x->n; i++)
-        for (int j = 0; j < x->k; j++) {
-            const int64_t at = i * x->k + j;
-            const double  a = x->a.probability[at];
-            const double  b = x->b.probability ? x->b.probability[at] : (double)NAN;
-            const bool    is_off = x->valid[at] > 0.0 && !isnan(a) && (a >= 0.5) != (x->truth[at] != 0);
-            if (is_off || (!isnan(a) && !isnan(b) && (a >= 0.5) != (b >= 0.5)))
-                queue_row(&s, x, i, j);
-        }
-    st = s.failed ? rvl_fail(err, RVL_ERR_NOMEM, "out of memory for the queue")
                   : rvl_file_write(path, s.ptr, s.n_bytes, err);
     rvl_str_free(&s);
     return st;

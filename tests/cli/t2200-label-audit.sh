@@ -71,6 +71,26 @@ printf 'report_id,effusion\na,0\nb,0\nc,1\n' > g.csv
 want 0 "reports labelled on the fly" '' "$rvl" label r.csv --schema nih-14 --rules --audit g.csv --html fly.html --queue fly.csv --bootstrap 20
 has "what was judged wrong, evidence marked, text escaped" 'Left <mark>effusion</mark> &lt;b&gt;' fly.html
 has "the queue has the words" '^a,effusion,absent,present,0\.9[0-9]*,,,effusion,,$' fly.csv
+cat > r2.csv << 'C'
+report_id,report
+a,"Nodule? <i>Possible effusion</i>."
+b,"No effusion. Cardiomegaly & an infiltrate, clearly."
+c,"Effusion is present."
+C
+printf 'report_id,effusion,cardiomegaly,infiltration\na,1,,\nb,1,0,0\nc,1,0,0\n' > g2.csv
+two() { "$rvl" label r2.csv --schema nih-14 --rules --audit g2.csv --bootstrap 0 "$@"; }
+want 0 "a queue as a page" '' two --queue q2.html
+want 0 "and as CSV" '' two --queue q2.csv
+is "the widest difference first, a report's findings together" "$(sed 's/<h2>/\n<h2>/g' q2.html | grep -o '<h2>[^<]*' | tr '\n' ' ')" '<h2>b <h2>a '
+is "in the table too" "$(cut -d, -f1 q2.csv | uniq | tr '\n' ' ')" "report_id b a "
+has "the whole report, every evidence marked with its finding, text escaped" \
+    '"report">No <mark title="effusion">effusion</mark>\. <mark title="cardiomegaly">Cardiomegaly</mark> &amp; an <mark title="infiltration">infiltrate</mark>, clearly\.</p>' q2.html
+has "markup of a report is none of the page" '&lt;i&gt;Possible <mark title="effusion">effusion</mark>&lt;/i&gt;' q2.html
+has "a page says how decisions come back" 'rvl label labels.csv --import queue.csv' q2.html
+is "and carries the table itself" "$(grep -o 'base64,[^"]*' q2.html | cut -d, -f2 | base64 -d | cmp - q2.csv && echo same)" same
+is "nothing comes from elsewhere" "$(grep -cE '<script|<link|src=|https?://' q2.html)" 0
+want 0 "without texts it is a page of tables" '' "$rvl" label p.csv --audit gold.csv --compare q.csv --queue q3.html --bootstrap 0
+has "with both sources" '<th>effusion</th><td>present</td><td>absent 0\.40</td><td>present 0\.80</td><td class="num">0\.60</td>' q3.html
 want 4 "a score that is none" 'is no probability' sh -c "sed 's/^a,0.9/a,2/' p.csv > bad.csv; '$rvl' label bad.csv --audit gold.csv"
 want 4 "two rows of one id" 'two rows of one id' sh -c "sed 's/^b/a/' p.csv > bad.csv; '$rvl' label bad.csv --audit gold.csv"
 want 3 "no report in common" 'no row of' sh -c "sed 's/^[a-f],/&z/; s/^\(.\),z/z\1,/' p.csv > bad.csv; '$rvl' label bad.csv --audit gold.csv"
