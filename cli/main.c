@@ -7,7 +7,7 @@
 #include "base/util.h"
 #include "rvl/plan.h"
 #include "cli/cli.h"
-#include "imaging/decode.h"
+#include "verbs/serve.h"
 #include <omp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -143,7 +143,7 @@ int main(int argc, char **argv)
 {
     int code;
 
-    if (rvl_worker_main(&code, argc, argv, rvl_decode_serve)) /* a process that reads files for another */
+    if (rvl_worker_main(&code, argc, argv, rvl__verbs_serve)) /* a process that reads files for another */
         return code;
     want_passive_waiting(argv);
     install_signals();

@@ -7,14 +7,18 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "imaging/apart.h"
 #include "imaging/decode_internal.h"
+#include "imaging/dicom_series.h"
+#include "imaging/work.h"
 #include <string.h>
 
 typedef struct {
+    uint32_t       kind; /* RVL__WORK_CODES or RVL__WORK_HEADER */
     rvl_preprocess spec;
     rvl_hu_opts    hu;
     rvl_view       view;
-    bool           refuse_burned_in, is_series, is_header;
+    bool           refuse_burned_in, is_series;
     rvl_vec3       spacing_mm;
     size_t         n_path, n_name; /* without their NULs, which are sent too */
 } request_head;
@@ -125,7 +129,7 @@ static rvl_status serve_header(rvl_worker_answer *answer, const rvl_decode_job *
     return st;
 }
 
-rvl_status rvl_decode_serve(rvl_worker_answer *answer, rvl_span request, rvl_error *err)
+static rvl_status serve_job(rvl_worker_answer *answer, rvl_span request, rvl_error *err)
 {
     request_head     head;
     rvl_decode_facts facts = {0};
@@ -144,7 +148,7 @@ rvl_status rvl_decode_serve(rvl_worker_answer *answer, rvl_span request, rvl_err
                                 .refuse_burned_in = head.refuse_burned_in,
                                 .is_series = head.is_series,
                                 .spacing_mm = head.spacing_mm};
-    if (head.is_header)
+    if (head.kind == RVL__WORK_HEADER)
         return serve_header(answer, &job, err);
     answer->n_body = rvl_decode_bytes(&job.spec);
     answer->body = rvl_alloc_array(answer->n_body, 1);
@@ -154,6 +158,23 @@ rvl_status rvl_decode_serve(rvl_worker_answer *answer, rvl_span request, rvl_err
     if (!st)
         rvl_str_add_n(&answer->head, &facts, sizeof facts);
     return st;
+}
+
+rvl_status rvl_decode_serve(rvl_worker_answer *answer, rvl_span request, rvl_error *err)
+{
+    switch (rvl__work_kind(request)) {
+    case RVL__WORK_CODES:
+    case RVL__WORK_HEADER:
+        return serve_job(answer, request, err);
+    case RVL__WORK_VOLUME:
+        return rvl__apart_serve(answer, request, err);
+    case RVL__WORK_SERIES_HEADERS:
+    case RVL__WORK_SERIES_PLANES:
+    case RVL__WORK_SERIES_EQUAL:
+        return rvl__series_serve(answer, request, err);
+    default:
+        return rvl_fail(err, RVL_ERR_INTERNAL, "a request of %zu bytes", request.n_bytes);
+    }
 }
 
 rvl_status rvl_decoder_open(rvl_decoder **out, const rvl_worker_opts *opts, rvl_error *err)
@@ -195,7 +216,7 @@ void rvl__decoder_send(rvl_decoder *d, int i, const rvl_decode_job *job, bool is
     head.view = job->view;
     head.refuse_burned_in = job->refuse_burned_in;
     head.is_series = job->is_series;
-    head.is_header = is_header;
+    head.kind = is_header ? RVL__WORK_HEADER : RVL__WORK_CODES;
     head.spacing_mm = job->spacing_mm;
     head.n_path = strlen(job->path);
     head.n_name = strlen(job->name);

@@ -39,7 +39,7 @@ RVL_MUST_USE rvl_status rvl_decode_run(void *codes, rvl_decode_facts *facts, con
 RVL_MUST_USE rvl_status rvl_decode_volume(void *codes, rvl_decode_facts *facts, const rvl_decode_job *job,
                                           rvl_volume *v, rvl_error *err);
 
-/** What `main` gives to rvl_worker_main. */
+/** Does what imaging asks workers for (imaging/work.h); a program's handler hands on to it. */
 rvl_status rvl_decode_serve(rvl_worker_answer *answer, rvl_span request, rvl_error *err);
 
 /** Several jobs at a time. Belongs to one thread. */

@@ -230,6 +230,13 @@ rvl_status rvl_dicom_scan_load(rvl_volume **out, rvl_dicom_scan *s, int64_t i_st
     return absent("", err);
 }
 
+rvl_status rvl__series_serve(rvl_worker_answer *answer, rvl_span request, rvl_error *err)
+{
+    (void)answer;
+    (void)request;
+    return absent("", err);
+}
+
 const char *rvl_series_note_text(rvl_series_note_kind kind)
 {
     (void)kind;

@@ -16,6 +16,7 @@
  */
 #ifndef RVL_IMAGING_DICOM_SERIES_H
 #define RVL_IMAGING_DICOM_SERIES_H
+#include "base/worker.h"
 #include "imaging/dicom.h"
 #include "imaging/geometry.h"
 
@@ -29,10 +30,12 @@ typedef enum {
 } rvl_tilt;
 
 typedef struct {
-    rvl_limits limits; /* of each file; max_voxels of a volume, too */
-    rvl_tilt   tilt;
-    bool       fill_gaps; /* missing slices and uneven distances: onto even steps, linear along the stack */
-    int        n_threads; /* 0: as OpenMP says */
+    rvl_limits   limits; /* of each file; max_voxels of a volume, too */
+    rvl_tilt     tilt;
+    bool         fill_gaps; /* missing slices and uneven distances: onto even steps, linear along the stack */
+    int          n_threads; /* 0: as OpenMP says */
+    rvl_workers *workers;   /* borrowed: parse headers and decode there, so that what a file does to its decoder costs
+                               that file; must outlive the scan. NULL: in this process */
 } rvl_series_opts;
 
 typedef enum {
@@ -112,6 +115,9 @@ const char             *rvl_dicom_scan_path(const rvl_dicom_scan *s, int64_t i_s
  * May add notes to the stack. On failure `*out` is NULL.
  */
 RVL_MUST_USE rvl_status rvl_dicom_scan_load(rvl_volume **out, rvl_dicom_scan *s, int64_t i_stack, rvl_error *err);
+
+/** In a worker: what scans with workers ask for. */
+RVL_MUST_USE rvl_status rvl__series_serve(rvl_worker_answer *answer, rvl_span request, rvl_error *err);
 
 const char *rvl_series_note_text(rvl_series_note_kind kind); /* "duplicate", "split", "gap", ... */
 const char *rvl_skip_text(rvl_skip_kind kind);               /* "damaged", "no image", ... */

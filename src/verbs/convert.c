@@ -6,15 +6,17 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/str.h"
+#include "imaging/apart.h"
 #include "imaging/hu.h"
 #include "imaging/image_file.h"
 #include "imaging/montage.h"
 #include "imaging/npy.h"
 #include "imaging/resample.h"
-#include "imaging/volume_file.h"
+#include "imaging/work.h"
 #include "rvl/verbs.h"
 #include "verbs/series_json.h"
 #include <math.h>
+#include <omp.h>
 #include <string.h>
 
 typedef enum { TO_NIFTI, TO_NPY, TO_PNG } target;
@@ -186,15 +188,25 @@ static rvl_status load_dicom(rvl_volume **v, const job *j, const rvl_convert_opt
     return st;
 }
 
-static rvl_status load(rvl_volume **v, rvl_convert_result *r, const job *j, const rvl_convert_opts *o, rvl_error *err)
+/* Read by workers: what the file does to its decoder is an error here. */
+static rvl_status load_file(rvl_volume **v, rvl_convert_result *r, job *j, const rvl_convert_opts *o, rvl_error *err)
 {
-    rvl_volume_info info = {0};
-    rvl_hu_report   report = {0};
-    rvl_status st = j->is_dicom ? load_dicom(v, j, o, err) : rvl_volume_load(v, &info, o->input, &j->load, NULL, err);
+    rvl_workers *w = rvl__workers_for(o->input, j->is_dicom ? omp_get_max_threads() : 1);
+
+    j->series.workers = w;
+    rvl_status st =
+        j->is_dicom ? load_dicom(v, j, o, err) : rvl_volume_load_apart(v, &r->n_non_finite, w, o->input, &j->load, err);
+    rvl_workers_close(w);
+    return st;
+}
+
+static rvl_status load(rvl_volume **v, rvl_convert_result *r, job *j, const rvl_convert_opts *o, rvl_error *err)
+{
+    rvl_hu_report report = {0};
+    rvl_status    st = load_file(v, r, j, o, err);
 
     if (st)
         return st;
-    r->n_non_finite = info.n_non_finite;
     if (j->has_source_spacing) {
         const double *s = j->source_spacing;
         if (!(s[0] > 0 && s[1] > 0 && s[2] > 0))

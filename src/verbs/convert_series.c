@@ -8,8 +8,10 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "imaging/nifti.h"
+#include "imaging/work.h"
 #include "rvl/verbs.h"
 #include "verbs/series_json.h"
+#include <omp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -210,6 +212,7 @@ rvl_status rvl_convert_series_run(rvl_convert_series_result *out, const rvl_conv
         st = rvl_fail(err, RVL_ERR_USAGE, "there is no tilt '%s'\nhint: refuse, keep or correct", o->tilt);
     if (!st && !rvl_str_equal(o->format, "nii") && !rvl_str_equal(o->format, "nii.gz"))
         st = rvl_fail(err, RVL_ERR_USAGE, "there is no format '%s'\nhint: nii.gz or nii", o->format);
+    opts.workers = st ? NULL : rvl__workers_for(o->input, omp_get_max_threads());
     if (!st)
         st = rvl_dicom_scan_open(&s, o->input, &opts, err);
     if (!st)
@@ -219,6 +222,7 @@ rvl_status rvl_convert_series_run(rvl_convert_series_result *out, const rvl_conv
         st = rvl_json_format(&out->json, root, 2, err);
     }
     rvl_dicom_scan_close(s);
+    rvl_workers_close(opts.workers);
     json_decref(root);
     return st;
 }

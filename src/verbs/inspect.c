@@ -11,9 +11,11 @@
 #include "engine/weight_file.h"
 #include "model/model.h"
 #include "rvl/verbs.h"
-#include "verbs/inspect_parts.h"
+#include "imaging/work.h"
 #include "verbs/series_json.h"
+#include "verbs/serve.h"
 #include <math.h>
+#include <omp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -221,9 +223,12 @@ static rvl_status inspect_schema(json_t *out, const char *name, rvl_error *err)
 /* DICOM series of a folder, read from headers. */
 static rvl_status inspect_series(json_t *out, const char *path, rvl_error *err)
 {
+    rvl_series_opts opts = rvl_series_opts_default();
     rvl_dicom_scan *s = NULL;
     json_t         *volumes = json_array();
-    rvl_status      st = rvl_dicom_scan_open(&s, path, NULL, err);
+
+    opts.workers = rvl__workers_for(path, omp_get_max_threads());
+    rvl_status st = rvl_dicom_scan_open(&s, path, &opts, err);
 
     if (st == RVL_ERR_NOT_FOUND)
         st =
@@ -240,6 +245,23 @@ static rvl_status inspect_series(json_t *out, const char *path, rvl_error *err)
     }
     json_decref(volumes);
     rvl_dicom_scan_close(s);
+    rvl_workers_close(opts.workers);
+    return st;
+}
+
+/* Image, volume and array files are looked into by a worker, which sends the facts as text. */
+static rvl_status inspect_file(json_t *out, const char *path, bool stats, rvl_error *err)
+{
+    char      *text = NULL;
+    json_t    *facts = NULL;
+    rvl_status st = rvl__inspect_apart(&text, path, stats, err);
+
+    if (!st)
+        st = rvl_json_parse(&facts, text, strlen(text), path, err);
+    if (!st && json_object_update(out, facts) != 0)
+        st = rvl_fail(err, RVL_ERR_NOMEM, "out of memory");
+    json_decref(facts);
+    rvl_free(text);
     return st;
 }
 
@@ -253,7 +275,7 @@ rvl_status rvl_inspect_run(char **json, const char *path, bool stats, rvl_error 
     if (!st && stats)
         st = rvl_path_is_dir(path) ? rvl_fail(err, RVL_ERR_USAGE,
                                               "'%s' is a folder: statistics are of image, volume and array files", path)
-                                   : rvl__inspect_picture(out, path, true, err);
+                                   : inspect_file(out, path, true, err);
     else if (!st && has_file(path, "cohort.db"))
         st = inspect_cohort(out, path, err);
     else if (!st && has_file(path, "run.json"))
@@ -267,7 +289,7 @@ rvl_status rvl_inspect_run(char **json, const char *path, bool stats, rvl_error 
     else if (!st && (rvl_str_ends(path, ".yaml") || !rvl_path_exists(path)))
         st = inspect_schema(out, path, err);
     else if (!st)
-        st = rvl__inspect_picture(out, path, stats, err);
+        st = inspect_file(out, path, stats, err);
     if (!st)
         st = rvl_json_format(json, out, 2, err);
     json_decref(out);

@@ -9,6 +9,8 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/util.h"
+#include "imaging/apart.h"
+#include "imaging/work.h"
 #include <math.h>
 #include <omp.h>
 #include <string.h>
@@ -48,6 +50,15 @@ void rvl__use_close(rvl_use *u)
     rvl_model_free(u->m);
     rvl_free(u->path);
     memset(u, 0, sizeof *u);
+}
+
+rvl_status rvl__use_load_image(rvl_volume **out, const rvl_preprocess *spec, const char *path, rvl_error *err)
+{
+    rvl_workers *w = rvl__workers_for(path, 1);
+    rvl_status   st = rvl_preprocess_load_apart(out, w, spec, path, err);
+
+    rvl_workers_close(w);
+    return st;
 }
 
 rvl_status rvl__use_schema(const rvl_schema **out, rvl_schema **owned, const rvl_use *u, const char *prompts,

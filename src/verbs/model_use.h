@@ -18,6 +18,10 @@ typedef struct {
 RVL_MUST_USE rvl_status rvl__use_open(rvl_use *out, const char *run_or_file, int64_t threads, rvl_error *err);
 void                    rvl__use_close(rvl_use *u);
 
+/** The image or volume file (of a CT model also a DICOM folder) `path`, read by a worker where there is one. */
+RVL_MUST_USE rvl_status rvl__use_load_image(rvl_volume **out, const rvl_preprocess *spec, const char *path,
+                                            rvl_error *err);
+
 /** Embedding directions of a schema's prompts: mean of the (normalised, for cosine) prompt embeddings per finding and
  *  polarity, (K, E) each; `positive` and `negative` are owned by the caller (rvl_free). */
 RVL_MUST_USE rvl_status rvl__prompt_directions(float **positive, float **negative, rvl_use *u, const rvl_schema *schema,

@@ -53,7 +53,7 @@ static rvl_status query_from_image(search *s, rvl_use *u, rvl_error *err)
     rvl_status     st = rvl_model_preprocess(&spec, u->m, err);
 
     if (!st)
-        st = rvl_preprocess_load(&v, &spec, s->o->image, NULL, err);
+        st = rvl__use_load_image(&v, &spec, s->o->image, err);
     if (st)
         return st;
     const int64_t n = spec.height * spec.width;

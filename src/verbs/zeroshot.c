@@ -120,7 +120,7 @@ static rvl_status score_file(rvl_scores **out, rvl_use *u, const rvl_schema *sch
     rvl_status     st = embedding ? rvl_model_preprocess(&spec, u->m, err) : no_memory(err);
 
     if (!st)
-        st = rvl_preprocess_load(&v, &spec, o->input, NULL, err);
+        st = rvl__use_load_image(&v, &spec, o->input, err);
     if (!st)
         st = describe_image(v, o, err);
     if (!st) {

@@ -35,7 +35,8 @@ struct rvl_dicom {
     rvl_dicom_header         header;
     bool                     is_header_only; /* the data set ends before its pixels */
     bool                     has_pixels;     /* of a header only: pixels follow it */
-    rvl_span                 borrowed;       /* native pixels in the file's own bytes; empty: in the data set */
+    rvl_span                 borrowed; /* native pixels in the file's own bytes; empty: in the data set. Of a header
+                                          only: where they are, as long as the file's bytes are there */
 };
 
 /** The syntax of a UID; NULL if it is not known. */

@@ -201,15 +201,15 @@ static rvl_status dataset_parse(rvl_dicom *d, rvl_span dataset, const char *uid,
     d->syntax = rvl__dicom_syntax_find(uid);
     if (!d->syntax)
         return rvl__dicom_fail(d, err, RVL_ERR_UNSUPPORTED, "transfer syntax %.64s is not one that rvl reads", uid);
-    bool may_borrow = how == PARSE_BORROWED && d->syntax->codec == RVL__CODEC_NATIVE && !d->syntax->is_big_endian &&
+    bool may_borrow = how != PARSE_WHOLE && d->syntax->codec == RVL__CODEC_NATIVE && !d->syntax->is_big_endian &&
                       !d->syntax->is_deflated && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
     if (how != PARSE_HEADER)
         st = rvl__dicom_walk(d, dataset, is_implicit, d->syntax->is_big_endian, NULL, err);
-    if (!st && (how == PARSE_HEADER || may_borrow))
+    if (!st && (how == PARSE_HEADER || may_borrow)) /* as far as the pixels */
         st = rvl__dicom_walk(d, dataset, is_implicit, d->syntax->is_big_endian, &n_header, err);
     if (!st && may_borrow && n_header < dataset.n_bytes)
         d->borrowed = native_find(dataset, n_header, is_implicit);
-    if (may_borrow && !d->borrowed.ptr) /* floating-point pixels, or none */
+    if (how == PARSE_BORROWED && may_borrow && !d->borrowed.ptr) /* floating-point pixels, or none */
         n_header = dataset.n_bytes;
     d->has_pixels = n_header < dataset.n_bytes;
     if (!st)

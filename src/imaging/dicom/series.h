@@ -24,6 +24,20 @@ typedef enum {
     RVL__N_KEYS
 } rvl__slice_key;
 
+/** value = slope * stored + intercept, or padding: stored low .. high (none if low > high). */
+typedef struct {
+    double  slope, intercept;
+    int64_t padding_low, padding_high;
+} rvl__scale;
+
+/** A frame that lies in the file as whole numbers of 8 or 16 bits in this machine's order: it needs no decoder. */
+typedef struct {
+    bool           is_native; /* else nothing of the others is set */
+    rvl_dicom_type type;      /* U8, I8, U16, I16 */
+    int64_t        at_bytes;  /* from the file's begin; a multiple of the type's size */
+    rvl__scale     scale;
+} rvl__native;
+
 /** A frame as its header tells it; numbers are finite. */
 typedef struct {
     int64_t         i_file, i_frame, n_frames; /* of its file */
@@ -35,7 +49,8 @@ typedef struct {
     bool            is_localiser, is_hu, has_burned_in;
     uint64_t        frame_of_reference, instance; /* hashes; 0: not said */
     uint64_t        keys[RVL__N_KEYS];            /* hashes of what the header says; 0: nothing */
-    double          at_mm;                        /* along the normal of its stack */
+    rvl__native     native;
+    double          at_mm; /* along the normal of its stack */
 } rvl__slice;
 
 /** Slices that belong together, by index, and what was found out about them. */
@@ -96,6 +111,8 @@ RVL_MUST_USE rvl_status rvl__series_file_read(rvl__scan_file *file, int64_t i_fi
 RVL_MUST_USE rvl_status rvl__series_facts_read(rvl__scan_file *file, const rvl_dicom *d, int64_t i_file,
                                                rvl_error *err);
 void                    rvl__series_file_fini(rvl__scan_file *file);
+/** Mark a file as skipped. NOMEM. */
+RVL_MUST_USE rvl_status rvl__series_skip(rvl__scan_file *file, rvl_skip_kind kind, const char *text, rvl_error *err);
 
 struct rvl_dicom_scan {
     rvl_series_opts  opts;
@@ -114,6 +131,40 @@ struct rvl_dicom_scan {
  * where there is padding and the unit is not HU. */
 RVL_MUST_USE rvl_status rvl__series_plane(void *plane, rvl_voxel_type to, bool *fits, int64_t *n_padding,
                                           const rvl_dicom *d, int64_t i_frame, bool is_hu, rvl_error *err);
+/** The same of a native slice, whose pixels begin at `bytes`. NUMERIC. */
+RVL_MUST_USE rvl_status rvl__series_native_plane(void *plane, rvl_voxel_type to, bool *fits, int64_t *n_padding,
+                                                 const rvl__slice *slice, bool is_hu, const void *bytes,
+                                                 rvl_error *err);
+/** Where frame slice->i_frame lies, if it is native; `file` are the bytes that the header was parsed from. */
+rvl__native             rvl__series_native_find(const rvl_dicom *d, const rvl__slice *slice, const void *file);
+
+/* ---- by workers (series_apart.c): s->opts.workers is not NULL ---- */
+
+/** Headers of all files; a file whose worker died is skipped as damaged. NOMEM, CANCELLED, DEVICE. */
+RVL_MUST_USE rvl_status rvl__series_headers_apart(rvl_dicom_scan *s, rvl_error *err);
+/** As rvl__slice_equal. */
+RVL_MUST_USE rvl_status rvl__series_equal_apart(bool *out, const rvl_dicom_scan *s, const rvl__slice *a,
+                                                const rvl__slice *b, rvl_error *err);
+/** Planes that a worker makes of one file, for worker `i`. */
+typedef struct {
+    const char    *path;
+    rvl_limits     limits;
+    rvl_voxel_type type;
+    bool           is_hu;
+    int64_t        rows, columns, n_frames;
+    const int64_t *frames;
+} rvl__planes_job;
+void                    rvl__series_planes_send(rvl_workers *w, int i, const rvl__planes_job *job);
+/** Plane f goes to planes[f]. */
+RVL_MUST_USE rvl_status rvl__series_planes_take(void *const *planes, bool *fits, int64_t *n_padding, rvl_workers *w,
+                                                int i, const rvl__planes_job *job, rvl_error *err);
+/** The planes of some frames of a file, in this process. */
+RVL_MUST_USE rvl_status rvl__series_planes_read(void *const *planes, bool *fits, int64_t *n_padding,
+                                                const rvl__planes_job *job, rvl_error *err);
+/** Whether two frames of two files hold the same pixels, in this process. */
+RVL_MUST_USE rvl_status rvl__series_pixels_equal(bool *out, const char *const path[2], const int64_t i_frame[2],
+                                                 const rvl_limits *limits, rvl_error *err);
+
 /** The grid that rvl__series_unshear makes. */
 rvl_grid                rvl__series_unshear_grid(const rvl_grid *g, rvl_vec3 shear_mm);
 /** Move the slices of `v` back by shear_mm * i within their planes, onto right angles; sides grow. */

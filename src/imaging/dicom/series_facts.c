@@ -198,7 +198,7 @@ static void facts_read(rvl_dicom_stack *facts, const rvl_dicom *d)
     description_read(facts, d);
 }
 
-static rvl_status skip(rvl__scan_file *file, rvl_skip_kind kind, const char *text, rvl_error *err)
+rvl_status rvl__series_skip(rvl__scan_file *file, rvl_skip_kind kind, const char *text, rvl_error *err)
 {
     file->is_skipped = true;
     file->skip = kind;
@@ -224,14 +224,14 @@ static rvl_status slices_read(rvl__scan_file *file, const rvl_dicom *d, int64_t 
 
     if (h->rows < 1 || h->columns < 1 || h->rows > d->limits.max_side || h->columns > d->limits.max_side ||
         h->frames > d->limits.max_side)
-        return skip(file, RVL_SKIP_DAMAGED, "its rows, columns or frames are 0, or above the limits", err);
+        return rvl__series_skip(file, RVL_SKIP_DAMAGED, "its rows, columns or frames are 0, or above the limits", err);
     file->slices = rvl_alloc_array((size_t)h->frames, sizeof *file->slices);
     if (!file->slices)
         return rvl_fail(err, RVL_ERR_NOMEM, "cannot read '%s': out of memory", file->path);
     for (int64_t f = 0; !st && f < h->frames; f++)
         st = slice_read(&file->slices[f], d, i_file, f, &why);
     file->n_slices = st ? 0 : h->frames;
-    return st ? skip(file, RVL_SKIP_DAMAGED, why.text, err) : RVL_OK;
+    return st ? rvl__series_skip(file, RVL_SKIP_DAMAGED, why.text, err) : RVL_OK;
 }
 
 rvl_status rvl__series_facts_read(rvl__scan_file *file, const rvl_dicom *d, int64_t i_file, rvl_error *err)
@@ -240,9 +240,9 @@ rvl_status rvl__series_facts_read(rvl__scan_file *file, const rvl_dicom *d, int6
     rvl_status  st = RVL_OK;
 
     if (rvl__dcmtk_has(rvl__dcmtk_root(d->dataset), DIRECTORY_RECORDS))
-        st = skip(file, RVL_SKIP_DIRECTORY, "it is a DICOMDIR", err);
+        st = rvl__series_skip(file, RVL_SKIP_DIRECTORY, "it is a DICOMDIR", err);
     else if (no_image)
-        st = skip(file, RVL_SKIP_NO_IMAGE, no_image, err);
+        st = rvl__series_skip(file, RVL_SKIP_NO_IMAGE, no_image, err);
     else
         st = slices_read(file, d, i_file, err);
     if (!st && !file->is_skipped)
@@ -259,15 +259,19 @@ rvl_status rvl__series_file_read(rvl__scan_file *file, int64_t i_file, const rvl
 
     if (!st && !rvl_dicom_is(map.ptr, map.n_bytes)) {
         rvl_file_map_close(&map);
-        return skip(file, RVL_SKIP_NOT_DICOM, "", err);
+        return rvl__series_skip(file, RVL_SKIP_NOT_DICOM, "", err);
     }
     if (!st)
         st = rvl__dicom_parse_header(&d, map.ptr, map.n_bytes, file->path, limits, &why);
-    rvl_file_map_close(&map);
     if (st == RVL_ERR_NOMEM || st == RVL_ERR_DEVICE)
-        return rvl_fail(err, st, "%s", why.text);
-    st = st ? skip(file, RVL_SKIP_DAMAGED, why.text, err) : rvl__series_facts_read(file, d, i_file, err);
+        st = rvl_fail(err, st, "%s", why.text);
+    else
+        st =
+            st ? rvl__series_skip(file, RVL_SKIP_DAMAGED, why.text, err) : rvl__series_facts_read(file, d, i_file, err);
+    for (int64_t i = 0; !st && i < file->n_slices; i++)
+        file->slices[i].native = rvl__series_native_find(d, &file->slices[i], map.ptr);
     rvl_dicom_close(d);
+    rvl_file_map_close(&map);
     return st;
 }
 

@@ -71,28 +71,102 @@ static void loading_fini(loading *l)
     rvl_free(l->files);
 }
 
+static void *plane_of(const rvl_volume *v, int64_t z)
+{
+    return (uint8_t *)v->voxels + (size_t)(z * v->height * v->width) * rvl_voxel_bytes(v->type);
+}
+
+static const rvl__slice *slice_of(const loading *l, const source *from)
+{
+    return &l->s->slices[l->stack->slices[from->z]];
+}
+
+/* Frames of one file, without a decoder: they lie in it as the header says. */
+static rvl_status native_load(rvl_volume *v, const loading *l, int64_t i, bool *fits, int64_t *n_padding,
+                              rvl_error *err)
+{
+    const char  *path = l->s->files[l->sources[l->files[i]].i_file].path;
+    rvl_file_map map = {0};
+    rvl_status   st = rvl_file_map_open(&map, path, err);
+
+    for (int64_t j = l->files[i]; !st && *fits && j < l->files[i + 1]; j++) {
+        const rvl__slice *slice = slice_of(l, &l->sources[j]);
+        const size_t      item = slice->native.type == RVL_DICOM_U8 || slice->native.type == RVL_DICOM_I8 ? 1 : 2;
+        const size_t      at = (size_t)slice->native.at_bytes;
+        rvl_error         why = {0};
+        if (at % item || at > map.n_bytes || (size_t)(v->height * v->width) * item > map.n_bytes - at) {
+            st = rvl_fail(err, RVL_ERR_STATE, "cannot read DICOM '%s': it changed since it was scanned", path);
+        } else if ((st = rvl__series_native_plane(plane_of(v, l->sources[j].z), v->type, fits, n_padding, slice,
+                                                  l->is_hu, map.ptr + at, &why)) != RVL_OK) {
+            st = rvl_fail(err, st, "cannot read DICOM '%s': %s", path, why.text);
+        }
+    }
+    rvl_file_map_close(&map);
+    return st;
+}
+
+/* What is to be decoded of one file; `frames` and `planes` have room for its slices. */
+static rvl__planes_job job_of(int64_t *frames, void **planes, const rvl_volume *v, const loading *l, int64_t i)
+{
+    const int64_t first = l->files[i];
+    const int64_t n = l->files[i + 1] - first;
+
+    for (int64_t j = 0; j < n; j++) {
+        frames[j] = l->sources[first + j].i_frame;
+        planes[j] = plane_of(v, l->sources[first + j].z);
+    }
+    return (rvl__planes_job){.path = l->s->files[l->sources[first].i_file].path,
+                             .limits = l->s->opts.limits,
+                             .type = v->type,
+                             .is_hu = l->is_hu,
+                             .rows = v->height,
+                             .columns = v->width,
+                             .n_frames = n,
+                             .frames = frames};
+}
+
+/* Room for what job_of writes about one file after the other. */
+typedef struct {
+    int64_t *frames;
+    void   **planes;
+} room;
+
+static rvl_status room_init(room *r, const loading *l, int64_t i, rvl_error *err)
+{
+    const size_t n = (size_t)(l->files[i + 1] - l->files[i]);
+
+    *r = (room){.frames = rvl_alloc_array(n, sizeof *r->frames), .planes = rvl_alloc_array(n, sizeof *r->planes)};
+    return r->frames && r->planes ? RVL_OK : rvl_fail(err, RVL_ERR_NOMEM, "cannot load a series: out of memory");
+}
+
+static void room_fini(room *r)
+{
+    rvl_free(r->frames);
+    rvl_free((void *)r->planes);
+    *r = (room){0};
+}
+
+static bool is_native(const loading *l, int64_t i)
+{
+    for (int64_t j = l->files[i]; j < l->files[i + 1]; j++)
+        if (!slice_of(l, &l->sources[j])->native.is_native)
+            return false;
+    return true;
+}
+
 /* All slices of one file. */
 static rvl_status file_load(rvl_volume *v, const loading *l, int64_t i, bool *fits, int64_t *n_padding, rvl_error *err)
 {
-    const int64_t n_plane = v->height * v->width;
-    rvl_dicom    *d = NULL;
-    const char   *path = l->s->files[l->sources[l->files[i]].i_file].path;
-    rvl_file_map  map = {0};
-    rvl_status    st = rvl_file_map_open(&map, path, err);
+    room r = {0};
 
-    if (!st)
-        st = rvl__dicom_parse_borrowed(&d, map.ptr, map.n_bytes, path, &l->s->opts.limits, err);
-
-    for (int64_t j = l->files[i]; !st && *fits && j < l->files[i + 1]; j++) {
-        const source *from = &l->sources[j];
-        if (d->header.rows != v->height || d->header.columns != v->width || from->i_frame >= d->header.frames)
-            st = rvl__dicom_fail(d, err, RVL_ERR_STATE, "it changed since it was scanned");
-        else
-            st = rvl__series_plane((uint8_t *)v->voxels + (size_t)(from->z * n_plane) * rvl_voxel_bytes(v->type),
-                                   v->type, fits, n_padding, d, from->i_frame, l->is_hu, err);
+    if (is_native(l, i))
+        return native_load(v, l, i, fits, n_padding, err);
+    rvl_status st = room_init(&r, l, i, err);
+    if (!st) {
+        const rvl__planes_job job = job_of(r.frames, r.planes, v, l, i);
+        st = rvl__series_planes_read(r.planes, fits, n_padding, &job, err);
     }
-    rvl_dicom_close(d);
-    rvl_file_map_close(&map);
+    room_fini(&r);
     return st;
 }
 
@@ -127,7 +201,7 @@ static rvl_status planes_load(rvl_volume *v, loading *l, rvl_error *err)
         fits = all_fit;
 #pragma omp atomic read
         is_over = has_failed;
-        if (is_over || !fits)
+        if (is_over || !fits || (l->s->opts.workers && !is_native(l, i)))
             continue;
         rvl_status one = rvl_cancel_requested() ? rvl_fail(&why, RVL_ERR_CANCELLED, "cancelled")
                                                 : file_load(v, l, i, &fits, &n_padding, &why);
@@ -147,6 +221,55 @@ static rvl_status planes_load(rvl_volume *v, loading *l, rvl_error *err)
     }
     l->fits = all_fit;
     l->n_padding = n_padding;
+    return st;
+}
+
+/* What worker k has at the moment: file number i_file of the loading, or -1. */
+typedef struct {
+    int64_t         i_file;
+    room            room;
+    rvl__planes_job job;
+} errand;
+
+/* Files that need a decoder, by the scan's workers. */
+static rvl_status planes_load_apart(rvl_volume *v, loading *l, rvl_error *err)
+{
+    rvl_workers *w = l->s->opts.workers;
+    const int    n_workers = rvl_workers_count(w);
+    errand      *errands = rvl_alloc_array((size_t)n_workers, sizeof *errands);
+    int64_t      i = 0;
+    rvl_status   st = errands ? RVL_OK : rvl_fail(err, RVL_ERR_NOMEM, "cannot load a series: out of memory");
+
+    for (int k = 0; errands && k < n_workers; k++)
+        errands[k].i_file = -1;
+    for (int k = 0, n_idle = 0; errands && n_idle < n_workers; k = (k + 1) % n_workers, n_idle++) {
+        errand *e = &errands[k];
+        if (e->i_file >= 0) {
+            rvl_error  why = {0};
+            bool       fits = true;
+            rvl_status one = rvl__series_planes_take(e->room.planes, &fits, &l->n_padding, w, k, &e->job, &why);
+            l->fits = l->fits && fits;
+            if (one && !st)
+                st = rvl_fail(err, one, "%s", why.text);
+            e->i_file = -1;
+        }
+        room_fini(&e->room);
+        if (!st && rvl_cancel_requested())
+            st = rvl_fail(err, RVL_ERR_CANCELLED, "cancelled");
+        while (i < l->n_files && is_native(l, i))
+            i++;
+        if (!st && l->fits && i < l->n_files)
+            st = room_init(&e->room, l, i, err);
+        if (st || !l->fits || i >= l->n_files)
+            continue;
+        e->i_file = i;
+        e->job = job_of(e->room.frames, e->room.planes, v, l, i++);
+        rvl__series_planes_send(w, k, &e->job);
+        n_idle = -1;
+    }
+    for (int k = 0; errands && k < n_workers; k++)
+        room_fini(&errands[k].room);
+    rvl_free(errands);
     return st;
 }
 
@@ -177,6 +300,8 @@ static rvl_status voxels_load(rvl_volume **out, loading *l, rvl_error *err)
             pages_large(v);
         if (!st)
             st = planes_load(v, l, err);
+        if (!st && l->fits && l->s->opts.workers)
+            st = planes_load_apart(v, l, err);
         if (!st && !l->fits && !is_i16)
             st = rvl_fail(err, RVL_ERR_INTERNAL, "values fit no type of voxel");
         is_i16 = false;

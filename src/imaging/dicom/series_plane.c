@@ -9,13 +9,6 @@
 #include <math.h>
 #include <string.h>
 
-/* value = slope * stored + intercept, or padding: stored low .. high (none if low > high). */
-typedef struct {
-    double  slope, intercept;
-    int64_t padding_low, padding_high;
-    bool    is_hu;
-} scale;
-
 static bool is_turned(const rvl_dicom_header *h)
 {
     return strcmp(h->modality, "CT") != 0 &&
@@ -23,9 +16,9 @@ static bool is_turned(const rvl_dicom_header *h)
 }
 
 /* MONOCHROME1 is turned over within the range of its bits, so that larger is brighter: another slope and intercept. */
-static scale scale_of(const rvl_dicom_header *h, const rvl_dicom_frame *f, const rvl_dicom_pixels *p, bool is_hu)
+static rvl__scale scale_of(const rvl_dicom_header *h, const rvl_dicom_frame *f, const rvl_dicom_pixels *p)
 {
-    scale s = {.slope = f->slope, .intercept = f->intercept, .padding_low = 1, .padding_high = 0, .is_hu = is_hu};
+    rvl__scale s = {.slope = f->slope, .intercept = f->intercept, .padding_low = 1, .padding_high = 0};
 
     if (is_turned(h)) {
         double both_ends = h->is_signed ? -1 : ldexp(1, h->bits_stored) - 1;
@@ -98,7 +91,7 @@ static bool is_whole(double x)
 }
 
 /* False if this slice needs floating point. */
-static bool whole_try(int16_t *to, int64_t *n_padding, const rvl_dicom_pixels *p, const scale *s)
+static bool whole_try(int16_t *to, int64_t *n_padding, const rvl_dicom_pixels *p, const rvl__scale *s, bool is_hu)
 {
     if (p->type > RVL_DICOM_I16 || !is_whole(s->slope) || !is_whole(s->intercept) || fabs(s->slope) > 32767 ||
         fabs(s->intercept) > 65535.0 * 32767)
@@ -107,10 +100,10 @@ static bool whole_try(int16_t *to, int64_t *n_padding, const rvl_dicom_pixels *p
                       .intercept = (int32_t)s->intercept,
                       .padding_low = (int32_t)s->padding_low,
                       .padding_high = (int32_t)s->padding_high,
-                      .least = s->is_hu ? (int32_t)RVL_HU_PADDING_BELOW : INT32_MIN};
+                      .least = is_hu ? (int32_t)RVL_HU_PADDING_BELOW : INT32_MIN};
     whole_counts n = whole_plane(to, p, &w);
     *n_padding += n.n_padding;
-    return n.n_beyond == 0 && (s->is_hu || n.n_padding == 0);
+    return n.n_beyond == 0 && (is_hu || n.n_padding == 0);
 }
 
 /* ---- any numbers ---------------------------------------------------------------------------------------------- */
@@ -122,15 +115,15 @@ static double stored_at(const rvl_dicom_pixels *p, int64_t i)
     return p->item_bytes == 1 ? (double)((const int8_t *)p->values)[i] : (double)((const int16_t *)p->values)[i];
 }
 
-static void real_plane(float *to, int64_t *n_padding, const rvl_dicom_pixels *p, const scale *s)
+static void real_plane(float *to, int64_t *n_padding, const rvl_dicom_pixels *p, const rvl__scale *s, bool is_hu)
 {
     for (int64_t i = 0; i < p->rows * p->columns; i++) {
         double stored = stored_at(p, i);
         double x = stored * s->slope + s->intercept;
         bool   is_padding = (stored >= (double)s->padding_low && stored <= (double)s->padding_high) ||
-                          (s->is_hu && x < RVL_HU_PADDING_BELOW);
+                          (is_hu && x < RVL_HU_PADDING_BELOW);
         *n_padding += is_padding;
-        to[i] = is_padding ? s->is_hu ? (float)RVL_HU_AIR : NAN : (float)x;
+        to[i] = is_padding ? is_hu ? (float)RVL_HU_AIR : NAN : (float)x;
     }
 }
 
@@ -154,20 +147,30 @@ static rvl_status table_plane(float *to, const rvl_dicom *d, const rvl_dicom_pix
     return st;
 }
 
-static rvl_status real_try(float *to, int64_t *n_padding, const rvl_dicom *d, const rvl_dicom_pixels *p, const scale *s,
-                           rvl_error *err)
+static bool is_table(const rvl_dicom_header *h)
 {
-    if (d->header.has_modality_lut || strncmp(d->header.photometric, "MONOCHROME", 10) != 0) {
-        rvl_status st = table_plane(to, d, p, err);
-        if (st)
-            return st;
-    } else {
-        real_plane(to, n_padding, p, s);
-    }
-    for (int64_t i = 0; i < p->rows * p->columns; i++)
-        if (isinf(to[i]))
-            return rvl__dicom_fail(d, err, RVL_ERR_NUMERIC, "pixel %lld is infinite", (long long)i);
-    return RVL_OK;
+    return h->has_modality_lut || strncmp(h->photometric, "MONOCHROME", 10) != 0;
+}
+
+static int64_t infinite_find(const float *x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (isinf(x[i]))
+            return i;
+    return -1;
+}
+
+static rvl_status real_try(float *to, int64_t *n_padding, const rvl_dicom *d, const rvl_dicom_pixels *p,
+                           const rvl__scale *s, bool is_hu, rvl_error *err)
+{
+    rvl_status st = RVL_OK;
+
+    if (is_table(&d->header))
+        st = table_plane(to, d, p, err);
+    else
+        real_plane(to, n_padding, p, s, is_hu);
+    const int64_t i = st ? -1 : infinite_find(to, p->rows * p->columns);
+    return i < 0 ? st : rvl__dicom_fail(d, err, RVL_ERR_NUMERIC, "pixel %lld is infinite", (long long)i);
 }
 
 rvl_status rvl__series_plane(void *plane, rvl_voxel_type to, bool *fits, int64_t *n_padding, const rvl_dicom *d,
@@ -184,13 +187,57 @@ rvl_status rvl__series_plane(void *plane, rvl_voxel_type to, bool *fits, int64_t
     if (p.samples != 1) {
         st = rvl__dicom_fail(d, err, RVL_ERR_UNSUPPORTED, "its pixels are coloured");
     } else {
-        scale s = scale_of(&d->header, &f, &p, is_hu);
-        bool  is_table = d->header.has_modality_lut || strncmp(d->header.photometric, "MONOCHROME", 10) != 0;
+        rvl__scale s = scale_of(&d->header, &f, &p);
         if (to == RVL_VOXEL_F32)
-            st = real_try(plane, n_padding, d, &p, &s, err);
+            st = real_try(plane, n_padding, d, &p, &s, is_hu, err);
         else
-            *fits = !is_table && whole_try(plane, n_padding, &p, &s);
+            *fits = !is_table(&d->header) && whole_try(plane, n_padding, &p, &s, is_hu);
     }
     rvl_dicom_pixels_fini(&p);
     return st;
+}
+
+/* ---- pixels that need no decoder ------------------------------------------------------------------------------ */
+
+rvl__native rvl__series_native_find(const rvl_dicom *d, const rvl__slice *slice, const void *file)
+{
+    const rvl_dicom_header *h = &d->header;
+    const int64_t           item = h->bits_allocated / 8;
+    const rvl_dicom_pixels  p = {0}; /* no codestream says another sign */
+    rvl__native             n = {0};
+
+    if (!d->borrowed.ptr || (h->bits_allocated != 8 && h->bits_allocated != 16) || h->samples != 1 || is_table(h) ||
+        h->has_overlay_bits || h->bits_stored < 1 || h->bits_stored > h->bits_allocated ||
+        h->high_bit != h->bits_stored - 1)
+        return n;
+    const int64_t frame_bytes = h->rows * h->columns * item; /* sides are within the limits */
+    const int64_t at_bytes = (int64_t)(d->borrowed.ptr - (const uint8_t *)file) + slice->i_frame * frame_bytes;
+    if ((uint64_t)frame_bytes > d->borrowed.n_bytes / (uint64_t)h->frames || at_bytes % item != 0)
+        return n;
+    n.is_native = true;
+    n.type = item == 1 ? (h->is_signed ? RVL_DICOM_I8 : RVL_DICOM_U8) : h->is_signed ? RVL_DICOM_I16 : RVL_DICOM_U16;
+    n.at_bytes = at_bytes;
+    n.scale = scale_of(h, &slice->frame, &p);
+    return n;
+}
+
+rvl_status rvl__series_native_plane(void *plane, rvl_voxel_type to, bool *fits, int64_t *n_padding,
+                                    const rvl__slice *slice, bool is_hu, const void *bytes, rvl_error *err)
+{
+    const rvl__native     *n = &slice->native;
+    const rvl_dicom_pixels p = {.type = n->type,
+                                .item_bytes = n->type == RVL_DICOM_U8 || n->type == RVL_DICOM_I8 ? 1 : 2,
+                                .samples = 1,
+                                .frames = 1,
+                                .rows = slice->rows,
+                                .columns = slice->columns,
+                                .values = (void *)(uintptr_t)bytes}; /* only read */
+
+    if (to != RVL_VOXEL_F32) {
+        *fits = whole_try(plane, n_padding, &p, &n->scale, is_hu);
+        return RVL_OK;
+    }
+    real_plane(plane, n_padding, &p, &n->scale, is_hu);
+    const int64_t i = infinite_find(plane, p.rows * p.columns);
+    return i < 0 ? RVL_OK : rvl_fail(err, RVL_ERR_NUMERIC, "pixel %lld is infinite", (long long)i);
 }

@@ -172,17 +172,6 @@ static rvl_status slices_collect(rvl_dicom_scan *s, rvl_error *err)
 
 /* ---- duplicates ----------------------------------------------------------------------------------------------- */
 
-static rvl_status frame_open(rvl_dicom_pixels *out, const rvl_dicom_scan *s, const rvl__slice *slice, rvl_error *err)
-{
-    rvl_dicom *d = NULL;
-    rvl_status st = rvl_dicom_open(&d, s->files[slice->i_file].path, &s->opts.limits, err);
-
-    if (!st)
-        st = rvl__dicom_stored_frame(out, d, slice->i_frame, err);
-    rvl_dicom_close(d);
-    return st;
-}
-
 static bool is_same(double a, double b)
 {
     return !(a < b) && !(a > b);
@@ -192,21 +181,18 @@ static bool is_same(double a, double b)
 static rvl_status slice_equal(bool *out, void *context, const rvl__slice *a, const rvl__slice *b, rvl_error *err)
 {
     const rvl_dicom_scan *s = context;
-    rvl_dicom_pixels      p = {0};
-    rvl_dicom_pixels      q = {0};
+    const char *const     path[2] = {s->files[a->i_file].path, s->files[b->i_file].path};
+    const int64_t         i_frame[2] = {a->i_frame, b->i_frame};
     rvl_error             why = {0};
+    rvl_status            st = RVL_OK;
 
     *out = false;
     if (!is_same(a->frame.slope, b->frame.slope) || !is_same(a->frame.intercept, b->frame.intercept))
         return RVL_OK;
-    rvl_status st = frame_open(&p, s, a, &why);
-    if (!st)
-        st = frame_open(&q, s, b, &why);
-    if (!st)
-        *out = p.type == q.type && p.rows == q.rows && p.columns == q.columns && p.samples == q.samples &&
-               memcmp(p.values, q.values, (size_t)(p.rows * p.columns) * (size_t)p.samples * (size_t)p.item_bytes) == 0;
-    rvl_dicom_pixels_fini(&p);
-    rvl_dicom_pixels_fini(&q);
+    if (s->opts.workers)
+        st = rvl__series_equal_apart(out, s, a, b, &why);
+    else
+        st = rvl__series_pixels_equal(out, path, i_frame, &s->opts.limits, &why);
     return st == RVL_ERR_NOMEM ? rvl_fail(err, st, "%s", why.text) : RVL_OK;
 }
 
@@ -253,7 +239,7 @@ static rvl_status facts_make(rvl_dicom_scan *s, rvl_error *err)
 static rvl_status scan_run(rvl_dicom_scan *s, const char *name, rvl_error *err)
 {
     int64_t    n_dicom = 0;
-    rvl_status st = headers_read(s, err);
+    rvl_status st = s->opts.workers ? rvl__series_headers_apart(s, err) : headers_read(s, err);
 
     s->skips = rvl_alloc_array((size_t)s->n_files, sizeof *s->skips);
     if (!st && !s->skips)
