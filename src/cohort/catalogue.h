@@ -15,9 +15,9 @@
 #define RVL__STATEMENT_LIST(X)                                                                                         \
     X(META, "tt", "INSERT OR REPLACE INTO meta VALUES (?,?)")                                                          \
     X(PATIENT, "ittt", "INSERT INTO patients VALUES (?,?,?,?)")                                                        \
-    X(STUDY, "iitdtt", "INSERT INTO studies VALUES (?,?,?,?,?,?)")                                                     \
+    X(STUDY, "iitdttt", "INSERT INTO studies VALUES (?,?,?,?,?,?,?)")                                                  \
     X(SERIES, "iitt", "INSERT INTO series VALUES (?,?,?,?)")                                                           \
-    X(IMAGE, "iiititiiit", "INSERT INTO images VALUES (?,?,?,?,?,?,?,?,?,?)")                                          \
+    X(IMAGE, "iiititiiitt", "INSERT INTO images VALUES (?,?,?,?,?,?,?,?,?,?,?)")                                       \
     X(REPORT, "itt", "INSERT INTO reports VALUES (?,?,?)")                                                             \
     X(TEXT, "ii", "INSERT INTO texts VALUES (?,?)")                                                                    \
     X(LABEL, "itit", "INSERT INTO labels VALUES (?,?,?,?)")                                                            \

@@ -11,9 +11,10 @@
 
 #define MAP_MAX_BYTES (1 << 20)
 
-static const char *const column_names[] = {"image",      "patient",    "study",     "view",     "sex",        "age",
-                                           "date",       "split",      "spacing",   "slope",    "intercept",  "report",
-                                           "indication", "comparison", "technique", "findings", "impression", NULL};
+static const char *const column_names[] = {"image",      "patient",   "study",     "view",       "sex",
+                                           "age",        "date",      "series",    "accession",  "split",
+                                           "spacing",    "slope",     "intercept", "report",     "indication",
+                                           "comparison", "technique", "findings",  "impression", NULL};
 _Static_assert(RVL_ARRAY_LEN(column_names) == RVL__COLUMN_COUNT + 1, "a name for each column");
 
 const char *rvl__column_text(rvl__column column)

@@ -21,6 +21,8 @@ typedef enum {
     RVL__COLUMN_SEX,
     RVL__COLUMN_AGE,
     RVL__COLUMN_DATE,
+    RVL__COLUMN_SERIES, /* series UID and accession number: only their keys enter a cohort */
+    RVL__COLUMN_ACCESSION,
     RVL__COLUMN_SPLIT,
     RVL__COLUMN_SPACING, /* of CT volumes whose file does not say how they lie: mm along columns, rows, slices */
     RVL__COLUMN_SLOPE,   /* of CT volumes whose file holds raw values */

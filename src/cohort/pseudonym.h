@@ -23,7 +23,7 @@ typedef struct {
 /** Read the salt at `path`; if there is none, draw one and write it with mode 0600. Several processes may do so at
  *  once: they get the same. `path` NULL: a salt for this process alone. FORMAT if the file holds something else. */
 RVL_MUST_USE rvl_status rvl__pseudonyms_open(rvl__pseudonyms *out, const char *path, rvl_error *err);
-/** Key of `text` among identifiers of one `kind` ("patient", "study", "image"). */
+/** Key of `text` among identifiers of one `kind` ("patient", "study", "image", "series", "accession"). */
 void    rvl__pseudonym(char out[RVL__KEY_BYTES], const rvl__pseudonyms *p, const char *kind, const char *text);
 /** Days that all dates of a patient are moved by: -1 .. -3652. */
 int64_t rvl__pseudonym_days(const rvl__pseudonyms *p, const char *patient);

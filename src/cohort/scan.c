@@ -213,7 +213,7 @@ static bool table_write(rvl_str *out, scan *s)
 {
     int64_t n_taken = 0;
 
-    rvl_str_add(out, "image,patient,study,view,sex,age,date,files,problem\n");
+    rvl_str_add(out, "image,patient,study,series,accession,view,sex,age,date,files,problem\n");
     for (size_t i = 0; i < s->n_files; i++) {
         const scan_file         *f = &s->files[i];
         const rvl_decode_header *h = &f->header;
@@ -224,6 +224,8 @@ static bool table_write(rvl_str *out, scan *s)
         add_path(out, f->path);
         add_field(out, f->problem ? "" : h->patient_id[0] ? h->patient_id : study);
         add_field(out, f->problem ? "" : study);
+        add_field(out, f->problem ? "" : h->series_uid);
+        add_field(out, f->problem ? "" : h->accession);
         add_field(out, h->view == RVL_VIEW_UNKNOWN ? "" : rvl_view_text(h->view));
         add_field(out, h->sex);
         add_field(out, h->age);
@@ -246,7 +248,7 @@ static rvl_status map_make(rvl__map *out, scan *s, rvl_error *err)
 
     rvl_str_addf(&map,
                  "table: headers\nmodality: %s\nbody_part: %s\ncolumns: {image: image, patient: patient, study: study, "
-                 "view: view, sex: sex, age: age, date: date}\n",
+                 "series: series, accession: accession, view: view, sex: sex, age: age, date: date}\n",
                  rvl_modality_text(s->modality), s->modality == RVL_MODALITY_MG ? "breast" : "chest");
     for (int64_t i = 0; i < s->series.n; i++)
         table.failed = table.failed || s->members[i].failed;

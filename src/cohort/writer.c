@@ -143,6 +143,18 @@ static rvl_status put_labels(rvl__writer *w, int64_t i_study, rvl_error *err)
     return st;
 }
 
+/** What stands for a cell that holds an identifier of one kind: its key; itself where identifiers are kept; "" for "".
+ */
+static const char *key_of_cell(char key[RVL__KEY_BYTES], const rvl__writer *w, int64_t i_row, rvl__column column)
+{
+    const char *text = rvl__source_cell(w->source, i_row, column);
+
+    if (!w->pseudonyms || !*text)
+        return text;
+    rvl__pseudonym(key, w->pseudonyms, rvl__column_text(column), text);
+    return key;
+}
+
 /** Patient and study themselves: keys for their identifiers, and the date of the study. */
 static rvl_status put_identity(rvl__writer *w, int64_t i_study, rvl_error *err)
 {
@@ -150,7 +162,7 @@ static rvl_status put_identity(rvl__writer *w, int64_t i_study, rvl_error *err)
     const char            *patient = w->plan->patients.names[study->i_patient];
     const char            *original = w->plan->studies.names[i_study];
     char                   case_id[RVL__ID_BYTES], patient_id[RVL__ID_BYTES], date[RVL__DATE_BYTES];
-    char                   patient_key[RVL__KEY_BYTES], study_key[RVL__KEY_BYTES];
+    char                   patient_key[RVL__KEY_BYTES], study_key[RVL__KEY_BYTES], accession_key[RVL__KEY_BYTES];
     int64_t                days = study->date_days;
     rvl_status             st = RVL_OK;
 
@@ -168,7 +180,8 @@ static rvl_status put_identity(rvl__writer *w, int64_t i_study, rvl_error *err)
         st = rvl__catalogue_put(w->db, err, RVL__PUT_PATIENT, study->i_patient, patient_id, study->sex, patient);
     return st ? st
               : rvl__catalogue_put(w->db, err, RVL__PUT_STUDY, i_study, study->i_patient, case_id, study->age_years,
-                                   original, date);
+                                   original, date,
+                                   key_of_cell(accession_key, w, study->first_row, RVL__COLUMN_ACCESSION));
 }
 
 static rvl_status put_study(rvl__writer *w, int64_t i_study, rvl_error *err)
@@ -264,6 +277,7 @@ static rvl_status write_image(rvl__writer *w, int64_t i_row, rvl_error *err)
     if (st)
         return put_failure(w, i_row, why.text, err);
     const char laterality[2] = {facts.laterality, '\0'};
+    char       series_key[RVL__KEY_BYTES];
     int64_t    pack_row = w->pack->n_rows;
     st = rvl__pack_append(&checksum, w->pack, w->codes, err);
     if (!st && !w->has_study[row->i_study])
@@ -272,7 +286,8 @@ static rvl_status write_image(rvl__writer *w, int64_t i_row, rvl_error *err)
         return st;
     return rvl__catalogue_put(w->db, err, RVL__PUT_IMAGE, pack_row, row->i_study, row->i_study,
                               rvl__source_name(w->source, i_row), i_row, rvl_view_text(facts.view), pack_row,
-                              (int64_t)checksum, (int64_t)facts.is_flat, laterality);
+                              (int64_t)checksum, (int64_t)facts.is_flat, laterality,
+                              key_of_cell(series_key, w, i_row, RVL__COLUMN_SERIES));
 }
 
 static rvl_status write_batch(rvl__writer *w, int64_t end, rvl_error *err)

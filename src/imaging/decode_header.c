@@ -34,6 +34,7 @@ rvl_status rvl__decode_header_run(rvl_decode_header *out, const rvl_decode_job *
     memcpy(out->study_uid, h->study_uid, sizeof out->study_uid);
     memcpy(out->series_uid, h->series_uid, sizeof out->series_uid);
     memcpy(out->modality_text, h->modality, sizeof out->modality_text);
+    text_get(out->accession, sizeof out->accession, d, 0x00080050);
     text_get(out->sex, sizeof out->sex, d, 0x00100040);
     text_get(out->age, sizeof out->age, d, 0x00101010);
     text_get(out->date, sizeof out->date, d, 0x00080020);
@@ -78,6 +79,7 @@ static bool header_take(rvl_decode_header *out, rvl_span head)
     return text_is_whole(out->patient_id, sizeof out->patient_id) &&
            text_is_whole(out->study_uid, sizeof out->study_uid) &&
            text_is_whole(out->series_uid, sizeof out->series_uid) &&
+           text_is_whole(out->accession, sizeof out->accession) &&
            text_is_whole(out->modality_text, sizeof out->modality_text) && text_is_whole(out->sex, sizeof out->sex) &&
            text_is_whole(out->age, sizeof out->age) && text_is_whole(out->date, sizeof out->date);
 }

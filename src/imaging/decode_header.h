@@ -9,7 +9,7 @@
 
 /** Texts are UTF-8, "" where the file does not say. The identifiers are personal. */
 typedef struct {
-    char         patient_id[260], study_uid[65], series_uid[65];
+    char         patient_id[260], study_uid[65], series_uid[65], accession[68];
     char         modality_text[20]; /* the file's word: "CT", "DX", "SR" */
     char         sex[4], age[8], date[12];
     rvl_modality modality; /* UNKNOWN: no kind of image that rvl takes */

@@ -70,22 +70,23 @@ static void has_mode_0600(const char *path)
     assert_int_equal(info.st_mode & 0777, 0600);
 }
 
-static const char *const planted[] = {"DOE",      "MRN-4711",   "STU-88",   "2019-03-04",
-                                      "20190304", "2019-03-14", "20190314", "secret"};
+static const char *const planted[] = {"DOE",        "MRN-4711", "STU-88", "2019-03-04", "20190304",
+                                      "2019-03-14", "20190314", "secret", "SER-5",      "ACC-9"};
 
 /* Two studies of one patient ten days apart, one of another; a row that fails, an image that does. */
 static void cohort_write(const char *folder)
 {
     write_text(folder, "t.csv",
-               "file,patient,study,sex,age,date,pneumonia\n"
-               "DOE_JOHN_1.png,MRN-4711,STU-881,M,93,2019-03-04,1\n"
-               "DOE_JOHN_2.png,MRN-4711,STU-882,M,89,20190314,0\n"
-               "DOE_JANE.png,MRN-4712,STU-883,F,94Y,,0\n"
-               "DOE_GONE.png,MRN-4713,STU-884,F,40,,0\n"
-               "DOE_BAD.png,MRN-4714,STU-885,F,40,,secret DOE\n");
+               "file,patient,study,sex,age,date,pneumonia,uid,order\n"
+               "DOE_JOHN_1.png,MRN-4711,STU-881,M,93,2019-03-04,1,SER-51,ACC-91\n"
+               "DOE_JOHN_2.png,MRN-4711,STU-882,M,89,20190314,0,SER-52,ACC-91\n"
+               "DOE_JANE.png,MRN-4712,STU-883,F,94Y,,0,,\n"
+               "DOE_GONE.png,MRN-4713,STU-884,F,40,,0,SER-54,ACC-94\n"
+               "DOE_BAD.png,MRN-4714,STU-885,F,40,,secret DOE,SER-55,ACC-95\n");
     write_text(folder, "map.yaml",
                "table: t.csv\nmodality: cxr\nbody_part: chest\nschema: pneumonia-1\npreprocess: {height: 8, width: 8}\n"
-               "columns: {image: file, patient: patient, study: study, sex: sex, age: age, date: date}\n"
+               "columns: {image: file, patient: patient, study: study, sex: sex, age: age, date: date, "
+               "series: uid, accession: order}\n"
                "labels: {pneumonia: pneumonia}\n");
     write_image(folder, "DOE_JOHN_1.png", 1, 9, 9);
     write_image(folder, "DOE_JOHN_2.png", 2, 9, 9);
@@ -107,6 +108,9 @@ static void cohort__holds_nothing_planted(void **state)
             fail_msg("'%s' is in the cohort", planted[i]);
     assert_false(folder_holds(out, folder)); /* the folder's own path may name somebody */
     assert_string_equal(ask(out, "SELECT value FROM meta WHERE key = 'deidentified'"), "1");
+    /* one order, two series; the kinds of keys are apart */
+    assert_string_equal(ask(out, "SELECT count(DISTINCT accession_key) FROM studies WHERE i_study < 2"), "1");
+    assert_string_equal(ask(out, "SELECT count(DISTINCT series_key) FROM images WHERE length(series_key) = 16"), "2");
     /* 90 and older are one; 89 is itself */
     assert_string_equal(ask(out, "SELECT age_years FROM studies WHERE i_study = 0"), "90.0");
     assert_string_equal(ask(out, "SELECT age_years FROM studies WHERE i_study = 1"), "89.0");

@@ -133,6 +133,39 @@ static void radiographs__come_from_their_headers(void **state)
     assert_int_equal(r.n_skipped_done, r.n_rows);
 }
 
+/* Keys by Python's hashlib: sha256(bytes(range(32)) + kind + b"\0" + identifier).hexdigest()[:16]. */
+static void series_and_accession__are_salted_keys(void **state)
+{
+    const char     *folder = *state;
+    char            from[PATH_BYTES], out[PATH_BYTES], path[PATH_BYTES];
+    rvl_ingest_opts opts = {
+        .folder = path_in(from, folder, "from"), .out_path = path_in(out, folder, "c"), .height = 8, .width = 8};
+    dicom_facts f = radiograph;
+
+    need_dicom();
+    OK(rvl_dir_make(from, &err));
+    write_text(folder, "c.crosswalk.salt", "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n");
+    dicom_write(path_in(path, from, "a.dcm"), &f);
+    f.instance_uid = "1.2.777.4", f.series_uid = "1.2.777.20", f.seed = 1;
+    dicom_write(path_in(path, from, "b.dcm"), &f);
+    f.instance_uid = "1.2.777.5", f.study_uid = "1.2.777.9", f.series_uid = NULL, f.accession = NULL, f.seed = 2;
+    dicom_write(path_in(path, from, "c.dcm"), &f);
+    assert_int_equal(ingest_ok(opts).n_images, 3);
+    assert_string_equal(ask(out, "SELECT patient_key FROM patients"), "233fff4b9f044d10");
+    assert_string_equal(ask(out, "SELECT series_key FROM images WHERE i_image = 0"), "73f9904028234b38");
+    assert_string_equal(ask(out, "SELECT series_key FROM images WHERE i_image = 1"), "cff0923ca8837a97");
+    assert_string_equal(ask(out, "SELECT accession_key FROM studies WHERE i_study = 0"), "95f99bb5585fe6bb");
+    assert_string_equal(ask(out, "SELECT series_key || accession_key FROM images JOIN studies USING(i_study)"
+                                 " WHERE i_image = 2"),
+                        "");
+    holds_nothing_planted(out);
+    opts.keep_phi = true;
+    opts.force = true;
+    assert_int_equal(ingest_ok(opts).n_images, 3);
+    assert_string_equal(ask(out, "SELECT series_key FROM images WHERE i_image = 1"), "1.2.777.20");
+    assert_string_equal(ask(out, "SELECT accession_key FROM studies WHERE i_study = 0"), "ACC-123");
+}
+
 static void slices_of_a_series__are_one_volume(void **state)
 {
     const char     *folder = *state;
@@ -245,6 +278,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(radiographs__come_from_their_headers, folder_make, folder_remove),
+        cmocka_unit_test_setup_teardown(series_and_accession__are_salted_keys, folder_make, folder_remove),
         cmocka_unit_test_setup_teardown(slices_of_a_series__are_one_volume, folder_make, folder_remove),
         cmocka_unit_test_setup_teardown(folder_of_a_series__hides_its_files, folder_make, folder_remove),
         cmocka_unit_test_setup_teardown(no_dicom__asks_for_a_map, folder_make, folder_remove),
