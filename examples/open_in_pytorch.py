@@ -13,6 +13,7 @@ import argparse
 import glob
 import json
 import os
+import re
 import sqlite3
 import sys
 import unicodedata
@@ -46,6 +47,25 @@ def under(tensors, prefix):
     return {k[len(prefix):]: torch.from_numpy(v) for k, v in tensors.items() if k.startswith(prefix)}
 
 
+def video_resnet(a):
+    """torchvision's VideoResNet with the stem that `a` describes: r3d_18's own, or another first convolution."""
+    from torchvision.models import video
+    stem = [a.get("stem_depth_kernel") or a["stem_kernel"], a["stem_kernel"], a["stem_kernel"]]
+    stride = [a.get("stem_depth_stride") or a["stem_stride"], a["stem_stride"], a["stem_stride"]]
+    m = video.r3d_18()
+    if (a["in_channels"], stem, stride) != (3, [3, 7, 7], [1, 2, 2]):
+        m.stem[0] = torch.nn.Conv3d(a["in_channels"], 64, stem, stride=stride, bias=False,
+                                    padding=[0 if k == s else (k - 1) // 2 for k, s in zip(stem, stride)])
+    m.fc = torch.nn.Identity()
+    return m, m
+
+
+def image_name(key):
+    """The key that an image ResNet has for one of a VideoResNet."""
+    key = re.sub(r"^stem\.0\.", "conv1.", re.sub(r"^stem\.1\.", "bn1.", key))
+    return re.sub(r"\.conv(\d)\.1\.", r".bn\1.", re.sub(r"\.conv(\d)\.0\.", r".conv\1.", key))
+
+
 def resnet(a):
     """a: the bundle's architecture of the image tower -> (module, features of an image batch)."""
     standard = (a["width"], a["stem_kernel"], a["stem_stride"], a["stem_pool"], a.get("n_spatial", 2)) == (64, 7, 2, True, 2)
@@ -53,6 +73,9 @@ def resnet(a):
         import torchvision
     except ImportError:
         standard = False
+    if (a.get("n_spatial", 2), a["bottleneck"], a["stem_pool"], a["width"], a["blocks"]) == (3, False, False, 64,
+                                                                                             [2, 2, 2, 2]):
+        return video_resnet(a)
     if not standard or 0 in a["blocks"]:
         m = torch_models.ResNet(a["width"], a["blocks"], a["bottleneck"],
                                 (a["stem_kernel"], a["stem_stride"], a["stem_pool"]), a["in_channels"],
@@ -133,12 +156,16 @@ class Tokenizer:
 
 
 def cohort_images(cohort, rows, dtype=torch.float32):
-    """Images (N, 1, H, W) of these pack rows as the model sees them."""
+    """Images (N, 1, [D,] H, W) of these pack rows as the model sees them; the middle of larger ones."""
     pack = os.path.dirname(glob.glob(os.path.join(cohort, "packs", "*", "spec.json"))[0])
     with open(os.path.join(pack, "spec.json")) as f:
         spec = json.load(f)
     codes = np.fromfile(os.path.join(pack, "data.bin"), "u1" if spec["bits"] == 8 else "<u2")
-    codes = codes.reshape(-1, spec["height"], spec["width"])[rows].astype(np.float64)
+    sides = [spec[s] for s in ("depth", "height", "width") if s != "depth" or spec.get("depth", 1) > 1]
+    stored = spec.get("load", sides)[-len(sides):]
+    codes = codes.reshape(-1, *stored)[rows].astype(np.float64)
+    middle = [slice((n - s) // 2, (n - s) // 2 + s) for n, s in zip(stored, sides)]
+    codes = codes[tuple([slice(None)] + middle)]
     values = codes / (2 ** spec["bits"] - 1) * (spec["out_high"] - spec["out_low"]) + spec["out_low"]
     return torch.from_numpy(values)[:, None].to(dtype)
 
@@ -184,6 +211,8 @@ def main():
             continue
         module, features = build(arch[part])
         state = under(tensors, prefix)
+        if "stem.0.weight" in state and not hasattr(module, "stem"):  # a VideoResNet of another size
+            state = {image_name(k): v for k, v in state.items()}
         module.load_state_dict(state, strict=True)
         module.eval()
         towers[part] = features
@@ -197,7 +226,7 @@ def main():
         if "image" in towers and "image" in index:
             has = [i for i, c in enumerate(cases) if c["image"]]
             x = cohort_images(args.cohort, [cases[i]["row"] for i in has])
-            x = x.expand(-1, arch["image"]["in_channels"], -1, -1)
+            x = x.expand(-1, arch["image"]["in_channels"], *x.shape[2:])
             y = project(towers["image"](x), tensors["visual_projection.weight"], arch["clip"]["similarity"])
             good = compare("image", y.numpy(), index["image"][has]) and good
         if "text" in towers and "text" in index:

@@ -43,8 +43,8 @@ typedef struct {
     /* the image tower */
     const char *image_tower;   /* start from a run, bundle or weight file (random) */
     const char *allow_missing; /* comma-separated prefixes of keys that may be absent */
-    /* resnet18, resnet34, resnet50; of volumes r3d_18, r3d_18_lite, i3_resnet152; vit_tiny, vit_small, vit_base,
-     * efficientnet_lite0 ("": a ResNet by its sizes) */
+    /* resnet18, resnet34, resnet50; of volumes r3d_18, r3d_18_lite, r3d_18_video, i3_resnet152; vit_tiny, vit_small,
+     * vit_base, efficientnet_lite0 ("": a ResNet by its sizes) */
     const char *arch;
     int64_t     patch;         /* side of a vision transformer's patches (16) */
     const char *image_pooling; /* of a vision transformer: cls or mean ("cls") */

@@ -2,7 +2,8 @@
 /**
  * @file model/bundle.c
  * Bundles: a model and all that must travel with it in one .safetensors file. Weights and BatchNorm statistics stand
- * under their names; `__metadata__` holds
+ * under their names (those of a 3-D ResNet that torchvision's VideoResNet takes: model/video_names.h); `__metadata__`
+ * holds
  *   rvl.format    "rvl.bundle/1"
  *   architecture  JSON, model/arch.h
  *   preprocess    JSON, imaging/preprocess.h            (absent if the model has none)
@@ -16,6 +17,7 @@
 #include "base/str.h"
 #include "model/arch.h"
 #include "model/load_keys.h"
+#include "model/video_names.h"
 #include <string.h>
 
 #define BUNDLE_FORMAT "rvl.bundle/1"
@@ -60,31 +62,45 @@ static json_t *metadata_format(const rvl_model *m)
     return metadata;
 }
 
+/** The name of a weight in the file: that of a torchvision VideoResNet where the tower is one. `room` holds it then. */
+static const char *file_name(char room[RVL__KEY_NAME_BYTES], const rvl_model *m, const char *name)
+{
+    const size_t n_prefix = strlen(RVL__VISUAL_PREFIX);
+
+    if (!m->has_image || !rvl__video_names_apply(&m->image) || !rvl_str_starts(name, RVL__VISUAL_PREFIX) ||
+        strlen(name) >= RVL__KEY_NAME_BYTES)
+        return name;
+    memcpy(room, name, strlen(name) + 1);
+    return rvl__video_name_from_ours(room + n_prefix, RVL__KEY_NAME_BYTES - n_prefix) ? room : name;
+}
+
 rvl_status rvl_bundle_save(const rvl_model *m, const char *path, rvl_error *err)
 {
-    int                n_params = rvl_params_count(m->params);
-    int                n = n_params + rvl_state_count(m->state);
-    const char       **names = rvl_alloc_array((size_t)n + 1, sizeof *names);
+    int          n_params = rvl_params_count(m->params);
+    int          n = n_params + rvl_state_count(m->state);
+    const char **names = rvl_alloc_array((size_t)n + 1, sizeof *names);
+    char(*room)[RVL__KEY_NAME_BYTES] = rvl_alloc_array((size_t)n + 1, sizeof *room);
     const rvl_tensor **tensors = rvl_alloc_array((size_t)n + 1, sizeof *tensors);
     json_t            *metadata = metadata_format(m);
     rvl_status         st;
 
-    if (!names || !tensors || !metadata) {
+    if (!names || !room || !tensors || !metadata) {
         st = rvl_fail(err, RVL_ERR_NOMEM, "cannot save '%s': out of memory", path);
         goto done;
     }
     for (int i = 0; i < n_params; i++) {
-        names[i] = rvl_param_name(rvl_params_at(m->params, i));
+        names[i] = file_name(room[i], m, rvl_param_name(rvl_params_at(m->params, i)));
         tensors[i] = rvl_param_tensor(rvl_params_at(m->params, i));
     }
     for (int i = n_params; i < n; i++) {
-        names[i] = rvl_state_name(m->state, i - n_params);
+        names[i] = file_name(room[i], m, rvl_state_name(m->state, i - n_params));
         tensors[i] = rvl_state_tensor(m->state, i - n_params);
     }
     st = rvl_safetensors_save(path, n, names, tensors, metadata, err);
 done:
     json_decref(metadata);
     rvl_free(tensors);
+    rvl_free(room);
     rvl_free(names);
     return st;
 }
@@ -181,6 +197,8 @@ rvl_status rvl_bundle_load(rvl_model **out, const char *path, rvl_load_report *r
         st = rvl_model_new(&m, 0, err);
     if (!st)
         st = rvl__bundle_metadata_read(m, rvl_weight_file_safetensors(file), path, err);
+    if (!st)
+        map.video_names = rvl_weight_file_find(file, RVL__VISUAL_PREFIX "stem.0.weight") != NULL;
     if (!st)
         st = rvl__load_keys(m, file, path, &map, report, err);
     if (!st)

@@ -16,7 +16,7 @@
 /* Scratch weights have the file's shapes and share this storage: no plan ever reads them. */
 static _Alignas(64) char no_data[64];
 
-#define NAME_BYTES 256
+#define NAME_BYTES RVL__KEY_NAME_BYTES
 
 /** Whether `name` (of the model) or what follows its prefix starts with an entry of the list. */
 static bool missing_allowed(const rvl_key_map *map, const char *name)
@@ -49,6 +49,14 @@ static bool end_replace(char name[NAME_BYTES], const char *from, const char *to)
     return true;
 }
 
+/** What a tower calls a weight: behind the prefix, in a whole bundle (no prefix) behind "visual.". */
+static char *tower_name(char name[NAME_BYTES], const char *prefix)
+{
+    char *bare = name + strlen(prefix);
+
+    return bare + (!*prefix && rvl_str_starts(bare, RVL__VISUAL_PREFIX) ? strlen(RVL__VISUAL_PREFIX) : 0);
+}
+
 /** The file's tensor for a name of the model; `key` gets the name under which it was found. */
 static const rvl_tensor *file_find(const rvl_weight_file *file, const rvl_key_map *map, const char *name,
                                    char key[NAME_BYTES])
@@ -56,8 +64,8 @@ static const rvl_tensor *file_find(const rvl_weight_file *file, const rvl_key_ma
     const rvl_tensor *t;
 
     snprintf(key, NAME_BYTES, "%s%s", map->file_prefix, name + strlen(map->model_prefix));
-    if (map->video_names &&
-        !rvl__video_name_from_ours(key + strlen(map->file_prefix), NAME_BYTES - strlen(map->file_prefix)))
+    char *bare = tower_name(key, map->file_prefix);
+    if (map->video_names && !rvl__video_name_from_ours(bare, NAME_BYTES - (size_t)(bare - key)))
         return NULL;
     t = rvl_weight_file_find(file, key);
     if (!t && map->old_norms &&
@@ -73,8 +81,8 @@ static bool model_name(const rvl_key_map *map, const char *key, char name[NAME_B
     if (!rvl_str_starts(key, map->file_prefix))
         return false;
     snprintf(name, NAME_BYTES, "%s%s", map->model_prefix, key + strlen(map->file_prefix));
-    if (map->video_names &&
-        !rvl__video_name_to_ours(name + strlen(map->model_prefix), NAME_BYTES - strlen(map->model_prefix)))
+    char *bare = tower_name(name, map->model_prefix);
+    if (map->video_names && !rvl__video_name_to_ours(bare, NAME_BYTES - (size_t)(bare - name)))
         return false;
     if (map->old_norms && !end_replace(name, "LayerNorm.gamma", "LayerNorm.weight"))
         (void)end_replace(name, "LayerNorm.beta", "LayerNorm.bias");

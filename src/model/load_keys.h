@@ -8,12 +8,16 @@
 #include "engine/weight_file.h"
 #include "model/model.h"
 
+#define RVL__VISUAL_PREFIX "visual."
+#define RVL__KEY_NAME_BYTES 256
+
 /** How names of the model map to names of the file. */
 typedef struct {
     const char *model_prefix;  /* only weights and state under it are loaded ("visual.", or "" for all) */
     const char *file_prefix;   /* what stands instead of it in the file ("", "bert.", "visual.") */
     const char *allow_missing; /* comma-separated starts of names, NULL or "" for none */
-    bool        video_names;   /* the file has torchvision's names of video ResNets (model/video_names.h) */
+    bool        video_names;   /* the file has torchvision's names of video ResNets (model/video_names.h); with an
+                                empty prefix behind "visual." */
     bool        old_norms;     /* accept LayerNorm.gamma and .beta (first BERT releases) for .weight and .bias */
     const char *stem;          /* the weight of a one-channel tower that reads the channels, else NULL */
     bool        sum_channels;  /* sum its kernels over the channels that the file has */

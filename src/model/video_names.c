@@ -31,6 +31,11 @@ static size_t block_begin(const char *name)
     return dot ? (size_t)(dot - name) + 1 : 0;
 }
 
+bool rvl__video_names_apply(const rvl_image_config *cfg)
+{
+    return cfg->kind == RVL_IMAGE_RESNET && cfg->n_spatial == 3 && !cfg->resnet.bottleneck && !cfg->resnet.stem_pool;
+}
+
 bool rvl__video_name_from_ours(char *name, size_t size)
 {
     size_t at = block_begin(name);

@@ -7,8 +7,11 @@
  */
 #ifndef RVL_MODEL_VIDEO_NAMES_H
 #define RVL_MODEL_VIDEO_NAMES_H
-#include <stdbool.h>
-#include <stddef.h>
+#include "model/model.h"
+
+/** Whether a bundle of this image tower is written under torchvision's video names: a ResNet of plain blocks in 3-D
+ *  without a pool behind its stem is a torchvision VideoResNet. */
+bool rvl__video_names_apply(const rvl_image_config *cfg);
 
 /** `name` (without a prefix, in `size` bytes) from ours to torchvision's video name, or back. A name of neither kind
  *  stays. False if it does not fit. */

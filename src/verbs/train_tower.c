@@ -14,7 +14,8 @@
 #define DEFAULT_PATCH 16
 
 /** Towers with a name: torchvision's and timm's of the same name; r3d_18 and r3d_18_lite with the stem of MPS-CT and
- *  GreenRFM (2 or 4 voxels a side) in place of video's, i3_resnet152 as Merlin and Astra inflate it. */
+ *  GreenRFM (2 or 4 voxels a side) in place of video's, r3d_18_video with it, i3_resnet152 as Merlin and Astra inflate
+ * it. */
 static const struct {
     const char             *name;
     rvl_image_kind          kind;
@@ -28,6 +29,7 @@ static const struct {
     {.name = "resnet50", .resnet = {64, {3, 4, 6, 3}, true, 7, 2, true, 0, 0}},
     {.name = "r3d_18", .n_spatial = 3, .resnet = {64, {2, 2, 2, 2}, false, 2, 2, false, 0, 0}},
     {.name = "r3d_18_lite", .n_spatial = 3, .resnet = {64, {2, 2, 2, 2}, false, 4, 4, false, 0, 0}},
+    {.name = "r3d_18_video", .n_spatial = 3, .resnet = {64, {2, 2, 2, 2}, false, 7, 2, false, 3, 1}},
     {.name = "i3_resnet152", .n_spatial = 3, .resnet = {64, {3, 8, 36, 3}, true, 7, 2, true, 3, 1}},
     {.name = "vit_tiny", .kind = RVL_IMAGE_VIT, .vit = {.hidden = 192, .n_layers = 12, .n_heads = 3}},
     {.name = "vit_small", .kind = RVL_IMAGE_VIT, .vit = {.hidden = 384, .n_layers = 12, .n_heads = 6}},
@@ -123,11 +125,11 @@ rvl_status rvl__tower_configure(rvl_image_config *out, const rvl_train_opts *o, 
     while (has_arch && i < RVL_ARRAY_LEN(presets) && !rvl_str_equal(presets[i].name, o->arch))
         i++;
     if (i == RVL_ARRAY_LEN(presets))
-        return rvl_fail(
-            err, RVL_ERR_USAGE,
-            "--arch is resnet18, resnet34, resnet50, r3d_18, r3d_18_lite, i3_resnet152, vit_tiny, vit_small, vit_base "
-            "or efficientnet_lite0, not '%s'",
-            o->arch);
+        return rvl_fail(err, RVL_ERR_USAGE,
+                        "--arch is resnet18, resnet34, resnet50, r3d_18, r3d_18_lite, r3d_18_video, i3_resnet152, "
+                        "vit_tiny, vit_small, vit_base "
+                        "or efficientnet_lite0, not '%s'",
+                        o->arch);
     st = check_options(o, has_arch && presets[i].kind == RVL_IMAGE_VIT, err);
     if (st)
         return st;

@@ -25,6 +25,9 @@ for name in ("resnet18", "resnet34", "resnet50"):
     m = getattr(torchvision.models, name)()
     m.fc = torch.nn.Identity()
     write(name, "torchvision %s: torchvision.models.%s(), fc taken off" % (torchvision.__version__, name), m)
+m = torchvision.models.video.r3d_18()
+m.fc = torch.nn.Identity()
+write("r3d_18", "torchvision %s: torchvision.models.video.r3d_18(), fc taken off" % torchvision.__version__, m)
 for name in ("tiny", "small", "base"):
     call = "vit_%s_patch16_224" % name
     write("vit_" + name, "timm %s: timm.create_model('%s', num_classes=0)" % (timm.__version__, call),
