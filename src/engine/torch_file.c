@@ -4,6 +4,7 @@
  * From an unpickled root to named, contiguous tensors.
  */
 #include "engine/torch_file.h"
+#include <stdio.h>
 #include <string.h>
 
 #define MAX_NESTING 4
@@ -26,11 +27,13 @@ static bool is_state_dict(const rvl_pickle_value *v)
     return false;
 }
 
-/** The dict that holds the tensors; NULL if there is none. */
-static const rvl_pickle_value *state_dict_find(const rvl_pickle_value *root)
+/** The dict that holds the tensors; NULL if there is none. `*beside` gets what stands beside it under "classifier",
+ * where GreenRFM keeps the layer behind its encoder, or NULL. */
+static const rvl_pickle_value *state_dict_find(const rvl_pickle_value **beside, const rvl_pickle_value *root)
 {
     static const char *const keys[] = {"state_dict", "model", "module", "encoder"};
 
+    *beside = NULL;
     for (int depth = 0; depth < MAX_NESTING; depth++) {
         const rvl_pickle_value *inner = NULL;
 
@@ -40,6 +43,9 @@ static const rvl_pickle_value *state_dict_find(const rvl_pickle_value *root)
             inner = rvl__pickle_get(root, keys[k]);
         if (!inner)
             return NULL;
+        *beside = rvl__pickle_get(root, "classifier");
+        if (*beside && !is_state_dict(*beside))
+            *beside = NULL;
         root = inner;
     }
     return NULL;
@@ -144,33 +150,53 @@ static rvl_status nothing_found(const rvl_pickle_value *root, const char *name, 
     return st;
 }
 
-static rvl_status tensors_make(rvl_torch_file *f, const rvl_pickle_value *dict, size_t file_bytes, const char *name,
-                               rvl_error *err)
+/** The tensors of one dict, under `prefix` and their keys. */
+static rvl_status dict_make(rvl_torch_file *f, const rvl_pickle_value *dict, const char *prefix, size_t *bytes_left,
+                            const char *name, rvl_error *err)
 {
-    size_t     bytes_left = SPARE_BYTES;
-    size_t     four_files;
     rvl_status st = RVL_OK;
 
-    if (rvl_mul_size(&four_files, file_bytes, 4))
-        (void)rvl_add_size(&bytes_left, bytes_left, four_files);
-    f->names = rvl_alloc_array((size_t)dict->u.items.n, sizeof *f->names);
-    f->tensors = rvl_alloc_array((size_t)dict->u.items.n, sizeof *f->tensors);
-    if (!f->names || !f->tensors)
-        return rvl_fail(err, RVL_ERR_NOMEM, "cannot read '%s': out of memory", name);
     for (const rvl_pickle_item *i = dict->u.items.first; !st && i; i = i->next) {
         if (i->value->kind != RVL_PICKLE_TENSOR || i->key->kind != RVL_PICKLE_STR)
             continue;
-        f->names[f->n_tensors] = i->key->u.text;
-        st = tensor_make(&f->tensors[f->n_tensors], i->value->u.tensor, i->key->u.text, name, &bytes_left, err);
+        const char *key = i->key->u.text;
+        if (*prefix) {
+            const size_t n_bytes = strlen(prefix) + strlen(key) + 1;
+            char        *joined = rvl_arena_alloc(f->arena, n_bytes);
+            if (!joined)
+                return rvl_fail(err, RVL_ERR_NOMEM, "cannot read '%s': out of memory", name);
+            snprintf(joined, n_bytes, "%s%s", prefix, key);
+            key = joined;
+        }
+        f->names[f->n_tensors] = key;
+        st = tensor_make(&f->tensors[f->n_tensors], i->value->u.tensor, key, name, bytes_left, err);
         f->n_tensors += !st;
     }
     return st;
 }
 
+static rvl_status tensors_make(rvl_torch_file *f, const rvl_pickle_value *dict, const rvl_pickle_value *classifier,
+                               size_t file_bytes, const char *name, rvl_error *err)
+{
+    const size_t n = (size_t)dict->u.items.n + (classifier ? (size_t)classifier->u.items.n : 0);
+    size_t       bytes_left = SPARE_BYTES;
+    size_t       four_files;
+
+    if (rvl_mul_size(&four_files, file_bytes, 4))
+        (void)rvl_add_size(&bytes_left, bytes_left, four_files);
+    f->names = rvl_alloc_array(n, sizeof *f->names);
+    f->tensors = rvl_alloc_array(n, sizeof *f->tensors);
+    if (!f->names || !f->tensors)
+        return rvl_fail(err, RVL_ERR_NOMEM, "cannot read '%s': out of memory", name);
+    rvl_status st = dict_make(f, dict, "", &bytes_left, name, err);
+    return st || !classifier ? st : dict_make(f, classifier, "classifier.", &bytes_left, name, err);
+}
+
 rvl_status rvl__torch_collect(rvl_torch_file **out, const rvl_pickle *pickle, rvl_arena *arena, size_t file_bytes,
                               const char *name, rvl_error *err)
 {
-    const rvl_pickle_value *dict = state_dict_find(pickle->root);
+    const rvl_pickle_value *classifier = NULL;
+    const rvl_pickle_value *dict = state_dict_find(&classifier, pickle->root);
     rvl_torch_file         *f = rvl_alloc_array(1, sizeof *f);
     rvl_status              st;
 
@@ -180,7 +206,7 @@ rvl_status rvl__torch_collect(rvl_torch_file **out, const rvl_pickle *pickle, rv
         return rvl_fail(err, RVL_ERR_NOMEM, "cannot read '%s': out of memory", name);
     }
     f->arena = arena;
-    st = dict ? tensors_make(f, dict, file_bytes, name, err) : nothing_found(pickle->root, name, err);
+    st = dict ? tensors_make(f, dict, classifier, file_bytes, name, err) : nothing_found(pickle->root, name, err);
     if (st) {
         rvl__torch_close(f);
         return st;

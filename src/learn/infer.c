@@ -82,8 +82,10 @@ int64_t rvl_infer_width(const rvl_infer *f, const char *output, bool is_text)
     const rvl_model *m = f->m;
     if (strcmp(output, "embedding") == 0)
         return m->has_clip ? m->clip.embed_dim : 0;
-    if (strcmp(output, "logits") == 0)
-        return m->has_head && m->schema && is_text == !m->has_image ? rvl_schema_count(m->schema) : 0;
+    if (strcmp(output, "logits") == 0) {
+        const bool has_head = m->has_head ? is_text == !m->has_image : m->has_clip && m->clip.label_head && !is_text;
+        return has_head && m->schema ? rvl_schema_count(m->schema) : 0;
+    }
     if (strcmp(output, "pooled") == 0)
         return is_text ? m->text.hidden : rvl_image_features(&m->image);
     return 0;

@@ -92,25 +92,60 @@ static void dead_count(rvl_load_report *report, const rvl_weight_file *file)
     }
 }
 
+/** A tensor of the file, if it is there in this shape (`columns` 0: a vector), as a weight of `m`. */
+static rvl_status weight_take(bool *is_taken, rvl_model *m, const rvl_weight_file *file, const char *theirs,
+                              const char *ours, int64_t rows, int64_t columns, rvl_error *err)
+{
+    const rvl_tensor *t = rvl_weight_file_find(file, theirs);
+    rvl_tensor       *copy = NULL;
+
+    *is_taken = false;
+    if (!t || rvl_tensor_n_dims(t) != (columns ? 2 : 1) || rvl_tensor_shape(t)[0] != rows ||
+        (columns && rvl_tensor_shape(t)[1] != columns) || rvl_params_find(m->params, ours))
+        return RVL_OK;
+    rvl_status st = rvl_tensor_convert(&copy, t, RVL_DTYPE_F32, err);
+    *is_taken = !st;
+    return st ? st : rvl_params_give(m->params, ours, copy, err);
+}
+
 /** The tower's projection by CT-CLIP's name for it, if it has the shape (embed_dim, F). */
 static rvl_status projection_take(rvl_model *m, const rvl_weight_file *file, bool is_visual, int embed_dim,
                                   rvl_load_report *report, rvl_error *err)
 {
     const char   *ours = is_visual ? "visual_projection.weight" : "text_projection.weight";
     const int64_t features = is_visual ? rvl_image_features(&m->image) : m->text.hidden;
-    rvl_tensor   *copy = NULL;
     char          wrapper[PREFIX_BYTES];
     char          name[2 * PREFIX_BYTES];
-    rvl_status    st;
 
     wrapper_find(wrapper, file);
     snprintf(name, sizeof name, "%s%s", wrapper, is_visual ? "to_visual_latent.weight" : "to_text_latent.weight");
-    const rvl_tensor *t = rvl_weight_file_find(file, name);
-    if (!t || rvl_tensor_n_dims(t) != 2 || rvl_tensor_shape(t)[0] != embed_dim || rvl_tensor_shape(t)[1] != features)
-        return RVL_OK;
-    st = rvl_tensor_convert(&copy, t, RVL_DTYPE_F32, err);
-    report->has_projection = !st;
-    return st ? st : rvl_params_give(m->params, ours, copy, err);
+    return weight_take(&report->has_projection, m, file, name, ours, embed_dim, features, err);
+}
+
+/** GreenRFM's classifier: of its first stage on the features, of its second on the embeddings of both towers. The first
+ *  stage's may be a layer "fc" within it. */
+static rvl_status classifier_take(rvl_model *m, const rvl_weight_file *file, const rvl_load_opts *opts,
+                                  rvl_load_report *report, rvl_error *err)
+{
+    static const char *const ends[2] = {"weight", "bias"};
+    const bool               is_shared = opts->embed_dim > 0;
+    const int64_t            columns = is_shared ? opts->embed_dim : rvl_image_features(&m->image);
+    bool                     is_taken = true;
+    char                     wrapper[PREFIX_BYTES];
+    rvl_status               st = RVL_OK;
+
+    wrapper_find(wrapper, file);
+    for (int i = 0; !st && is_taken && i < 2; i++) {
+        char theirs[2 * PREFIX_BYTES];
+        char ours[PREFIX_BYTES];
+        snprintf(theirs, sizeof theirs, "%sclassifier.%s", wrapper, ends[i]);
+        if (!rvl_weight_file_find(file, theirs))
+            snprintf(theirs, sizeof theirs, "%sclassifier.fc.%s", wrapper, ends[i]);
+        snprintf(ours, sizeof ours, "%s.%s", is_shared ? "label_head" : "head", ends[i]);
+        st = weight_take(&is_taken, m, file, theirs, ours, opts->n_classes, i == 0 ? columns : 0, err);
+    }
+    report->has_classifier = !st && is_taken;
+    return st;
 }
 
 /** A scalar of the architecture for a message. */
@@ -270,6 +305,8 @@ rvl_status rvl_model_load_tower(rvl_model *m, const char *path, const char *part
     }
     if (!st && opts && opts->embed_dim > 0)
         st = projection_take(m, file, is_visual, opts->embed_dim, report, err);
+    if (!st && is_visual && opts && opts->n_classes > 0)
+        st = classifier_take(m, file, opts, report, err);
     rvl_weight_file_close(file);
     return st;
 }

@@ -50,8 +50,12 @@ static void image_part_build(rvl_graph *g, const rvl_model *m, int64_t n, const 
     rvl_output(g, "pooled", taps.pooled);
     if (m->has_head)
         rvl_output(g, "logits", rvl_head_build(g, taps.pooled, rvl_schema_count(m->schema)));
-    if (m->has_clip)
-        rvl_output(g, "embedding", rvl_projection_build(g, taps.pooled, &m->clip, "visual_projection"));
+    if (!m->has_clip)
+        return;
+    rvl_node *embedding = rvl_projection_build(g, taps.pooled, &m->clip, "visual_projection");
+    rvl_output(g, "embedding", embedding);
+    if (m->clip.label_head && !m->has_head)
+        rvl_output(g, "logits", rvl_label_head_build(g, embedding, rvl_schema_count(m->schema)));
 }
 
 static void text_part_build(rvl_graph *g, const rvl_model *m, int64_t n, int64_t n_tok)

@@ -149,7 +149,7 @@ void                    rvl_model_free(rvl_model *m);
 RVL_MUST_USE rvl_status rvl_model_materialize(rvl_model *m, rvl_error *err);
 
 /** Plans of a model in evaluation mode; inputs "image" (N,1,spatial...), "ids","mask" (N,T). Outputs "embedding" (N,E),
- *  "logits" (N,K), "pooled" (N,F), as the model has them. */
+ *  "logits" (N,K) of the head, else of the label head on images, "pooled" (N,F), as the model has them. */
 typedef enum { RVL_MODE_EVAL_IMAGE = 1, RVL_MODE_EVAL_TEXT = 2, RVL_MODE_USER = 16 } rvl_model_mode;
 /** A build callback for rvl_session_new with an rvl_model as context; key.size: batch, then H, W or D, H, W or T. */
 rvl_status rvl_model_build_eval(rvl_graph *g, const rvl_plan_key *key, void *model, rvl_error *err);
@@ -163,6 +163,7 @@ typedef struct {
     int  n_dropped;             /* the stem of a tower for color video, left to start fresh */
     int  n_dead;         /* in the whole file: unused copies ("..._extra") and tensors without elements, skipped */
     bool has_projection; /* the tower's projection came along */
+    bool has_classifier; /* and the classifier */
     char first_missing[128], first_unexpected[128], first_misshapen[128], first_summed[128], first_dropped[128];
     char first_dead[128];
     char resampled[128]; /* "visual.pos_embed from 14 x 14 to 16 x 12" */
@@ -174,6 +175,8 @@ typedef struct {
     bool        sum_channels; /* a first layer for several channels may fill a tower of one: its kernels are summed over
                                  them, which is what they do to an image repeated in every channel */
     int         embed_dim;    /* take CT-CLIP's or MPS-CT's projection into so many dimensions too, if it is there */
+    int n_classes; /* > 0: and GreenRFM's classifier of so many findings, if it is there: as "head" where it reads
+                      the image tower's features, as "label_head" where it reads embeddings of `embed_dim` */
 } rvl_load_opts;
 /** Put the encoder weights of a bundle or a plain weight file (engine/weight_file.h: safetensors, in one file or in
  *  parts, or what torch.save wrote; torchvision's or Hugging Face's names, those of torchvision's video ResNets, also

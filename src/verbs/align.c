@@ -89,7 +89,7 @@ static rvl_status prepare_model(rvl_training *t, const rvl_align_opts *o, rvl_co
                         o->train.cohort, o->train.split);
     if (t->val.n_cases == 0)
         t->has_validation = false;
-    st = rvl__training_new_model(t, &o->train, (int)o->embed_dim, err);
+    st = rvl__training_new_model(t, &o->train, (int)o->embed_dim, o->label_loss > 0, err);
     if (!st)
         st = rvl__training_sizes(t, &o->train, err);
     if (!st)

@@ -262,9 +262,11 @@ static rvl_status bench_findings(json_t *root, bench *b, bool zeroshot, rvl_erro
         return rvl_fail(err, RVL_ERR_NOT_FOUND, "cohort '%s' has no labels to compare with", b->opts->cohort);
     if (zeroshot)
         st = rvl__use_schema(&schema, &owned, &b->use, b->opts->prompts, err);
-    else if (!b->use.m->has_head || !schema)
+    else if (rvl_infer_width(b->use.infer, "logits", false) == 0)
         st = rvl_fail(err, RVL_ERR_USAGE,
-                      "suite supervised: '%s' has no classifier head (it is not from `rvl pretrain`)", b->use.path);
+                      "suite supervised: '%s' has no classifier head (it is neither from `rvl pretrain` nor from `rvl "
+                      "align --label-loss`)",
+                      b->use.path);
     if (st)
         return st;
     const size_t k = (size_t)rvl_schema_count(schema);

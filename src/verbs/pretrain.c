@@ -109,7 +109,7 @@ static rvl_status prepare_model(rvl_training *t, const rvl_pretrain_opts *opts, 
                       "map and ingest again",
                       opts->train.cohort);
     if (!st)
-        st = rvl__training_new_model(t, &opts->train, 0, err);
+        st = rvl__training_new_model(t, &opts->train, 0, true, err);
     if (!st)
         st = rvl__training_sizes(t, &opts->train, err);
     if (!st)

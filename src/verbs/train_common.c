@@ -148,7 +148,8 @@ void rvl__training_close(rvl_training *t)
     rvl_cohort_close(t->cohort);
 }
 
-rvl_status rvl__training_new_model(rvl_training *t, const rvl_train_opts *opts, int embed_dim, rvl_error *err)
+rvl_status rvl__training_new_model(rvl_training *t, const rvl_train_opts *opts, int embed_dim, bool wants_classifier,
+                                   rvl_error *err)
 {
     rvl_status st = rvl_model_new(&t->m, (uint64_t)opts->seed, err);
 
@@ -162,7 +163,7 @@ rvl_status rvl__training_new_model(rvl_training *t, const rvl_train_opts *opts, 
         st = rvl_schema_parse(&t->m->schema, rvl_schema_yaml(rvl_cohort_schema(t->cohort)),
                               strlen(rvl_schema_yaml(rvl_cohort_schema(t->cohort))), "cohort schema", err);
     if (!st && opts->image_tower)
-        st = rvl__tower_take(t->m, opts, embed_dim, err);
+        st = rvl__tower_take(t->m, opts, embed_dim, wants_classifier, err);
     return st;
 }
 

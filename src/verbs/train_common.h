@@ -31,9 +31,10 @@ RVL_MUST_USE rvl_status rvl__training_begin(rvl_training *t, const rvl_train_opt
 RVL_MUST_USE rvl_status rvl__training_open(rvl_training *t, const rvl_train_opts *opts, rvl_error *err);
 void                    rvl__training_close(rvl_training *t);
 /** A fresh model with an image tower by the options (random or from --image-tower), its preprocessing the cohort's.
- * `embed_dim`: of the space that its projection leads to, 0 for none. */
+ * `embed_dim`: of the space that its projection leads to, 0 for none; `wants_classifier`: a published checkpoint's too.
+ */
 RVL_MUST_USE rvl_status rvl__training_new_model(rvl_training *t, const rvl_train_opts *opts, int embed_dim,
-                                                rvl_error *err);
+                                                bool wants_classifier, rvl_error *err);
 /** Freeze the weights of locked towers and put every weight into its group; call it once the weights are made, and
  *  before a training graph is built. */
 void                    rvl__training_mark_weights(rvl_training *t);

@@ -286,22 +286,27 @@ rvl_status rvl__tower_load(rvl_model *m, const rvl_tower_source *source, const c
     rvl_status      st = rvl_model_load_tower(m, source->path, part, load, &report, err);
 
     if (!st)
-        rvl_log(RVL_LOG_INFO, "%s tower from %s: %d keys matched, %d missing, %d unexpected%s%s%s%s%s%s%s%s%s",
+        rvl_log(RVL_LOG_INFO, "%s tower from %s: %d keys matched, %d missing, %d unexpected%s%s%s%s%s%s%s%s%s%s",
                 rvl_str_equal(part, "visual") ? "image" : part, source->which, report.n_matched, report.n_missing,
                 report.n_unexpected, report.n_summed ? ", summed over its input channels: " : "", report.first_summed,
                 report.n_resampled ? ", resampled: " : "", report.resampled,
                 report.n_dropped ? ", made for color video and left out, it starts fresh: " : "", report.first_dropped,
                 report.has_projection ? ", with its projection" : "",
+                report.has_classifier ? ", with its classifier, whose findings are taken to be in the schema's order"
+                                      : "",
                 report.n_dead ? ", unused copies and empty tensors skipped, first " : "", report.first_dead);
     return st;
 }
 
-rvl_status rvl__tower_take(rvl_model *m, const rvl_train_opts *opts, int embed_dim, rvl_error *err)
+rvl_status rvl__tower_take(rvl_model *m, const rvl_train_opts *opts, int embed_dim, bool wants_classifier,
+                           rvl_error *err)
 {
     rvl_tower_source source;
-    rvl_load_opts    load = {
-           .allow_missing = opts->allow_missing, .sum_channels = opts->sum_channels, .embed_dim = embed_dim};
-    rvl_status st = rvl__tower_open(&source, opts->image_tower, err);
+    rvl_load_opts    load = {.allow_missing = opts->allow_missing,
+                             .sum_channels = opts->sum_channels,
+                             .embed_dim = embed_dim,
+                             .n_classes = wants_classifier && m->schema ? rvl_schema_count(m->schema) : 0};
+    rvl_status       st = rvl__tower_open(&source, opts->image_tower, err);
 
     if (!st && source.bundle)
         st = take_bundle(m, source.bundle, opts, source.path, err);

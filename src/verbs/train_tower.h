@@ -26,9 +26,10 @@ RVL_MUST_USE rvl_status rvl__tower_load(rvl_model *m, const rvl_tower_source *so
 RVL_MUST_USE rvl_status rvl__tower_configure(rvl_image_config *out, const rvl_train_opts *opts,
                                              const rvl_preprocess *grid, rvl_error *err);
 /** Configuration (of a bundle) and weights of opts->image_tower into `m`, which was configured by the options and has
- *  its preprocessing. `embed_dim`: rvl_load_opts. SHAPE if the options asked for another tower, STATE for another
- *  preprocessing. */
-RVL_MUST_USE rvl_status rvl__tower_take(rvl_model *m, const rvl_train_opts *opts, int embed_dim, rvl_error *err);
+ *  its preprocessing. `embed_dim`, and a classifier of the model's findings if it `wants_classifier`: rvl_load_opts.
+ * SHAPE if the options asked for another tower, STATE for another preprocessing. */
+RVL_MUST_USE rvl_status rvl__tower_take(rvl_model *m, const rvl_train_opts *opts, int embed_dim, bool wants_classifier,
+                                        rvl_error *err);
 /** What a resumed run must find again, as text. */
 void                    rvl__tower_print(rvl_str *out, const rvl_image_config *cfg);
 

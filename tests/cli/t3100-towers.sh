@@ -10,6 +10,12 @@ small=(--width 4 --depth 1)
 want 0 "a tower of three channels" '' "$rvl" "${pre[@]}" "${small[@]}" --in-channels 3 --name three
 want 0 "reads three" '"in_channels": 3' "$rvl" inspect runs/three/ckpt/best --json
 want 0 "scores images of one" '' "$rvl" bench cohort -m runs/three --bootstrap 0 --suite supervised
+align=(align cohort "${small[@]}" --epochs 1 --batch-size 8 --text-width 16 --text-layers 1 --text-heads 2 --embed-dim 8
+    --max-tok 48 --vocabulary-size 200)
+want 0 "a shared head on embeddings" '' "$rvl" "${align[@]}" --label-loss 1 --name shared
+want 0 "gives supervised predictions" 'macro_auroc' "$rvl" bench cohort -m runs/shared --bootstrap 0 --suite supervised
+"$rvl" "${align[@]}" --name plain -q
+want 2 "which no head gives" 'has no classifier head' "$rvl" bench cohort -m runs/plain --bootstrap 0 --suite supervised
 want 0 "is taken over as it is" '' "$rvl" "${pre[@]}" --image-tower runs/three --name same
 want 0 "still reads three" '"in_channels": 3' "$rvl" inspect runs/same/ckpt/best --json
 want 0 "or summed" 'summed over its input channels: visual.conv1.weight' \

@@ -7,6 +7,7 @@
 #include "tests/support.h"
 #include "model/model.h"
 #include "model/video_names.h"
+#include <math.h>
 
 /* BatchNorm's five, of which its counter is none of ours. */
 enum { N_NORM = 5, N_VIDEO = 6 + 2 * 6 + 3 * 6, N_BERT = 5 + 16, EMBED = 3 };
@@ -31,15 +32,22 @@ static rvl_model *model_new(void)
     return m;
 }
 
-static rvl_status load(rvl_model *m, const char *name, const char *part, rvl_load_report *report, rvl_error *err)
+static rvl_status load_with(rvl_model *m, const char *name, const char *part, const rvl_load_opts *opts,
+                            rvl_load_report *report, rvl_error *err)
 {
-    const rvl_load_opts opts = {.embed_dim = EMBED};
-    char                relative[256];
-    char                path[PATH_BYTES];
+    char relative[256];
+    char path[PATH_BYTES];
 
     snprintf(relative, sizeof relative, "tests/golden/checkpoints/%s", name);
     assert_true(source_path(path, sizeof path, relative));
-    return rvl_model_load_tower(m, path, part, &opts, report, err);
+    return rvl_model_load_tower(m, path, part, opts, report, err);
+}
+
+static rvl_status load(rvl_model *m, const char *name, const char *part, rvl_load_report *report, rvl_error *err)
+{
+    const rvl_load_opts opts = {.embed_dim = EMBED};
+
+    return load_with(m, name, part, &opts, report, err);
 }
 
 /** The weight `name` holds `value` everywhere. */
@@ -85,8 +93,8 @@ static void image_towers__load_by_the_names_of_their_authors(void **state)
         const char *name;
         int         first, n_dead, n_unexpected;
         bool        has_projection;
-    } rows[] = {{"mps_ct.pt", 1, 4, 6 + 1, true}, /* counters, and the empty one */
-                {"greenrfm_stage1.pth", 1, 0, 6, false},
+    } rows[] = {{"mps_ct.pt", 1, 4, 6 + 1, true},            /* counters, and the empty one */
+                {"greenrfm_stage1.pth", 1, 0, 6 + 2, false}, /* the classifier */
                 {"greenrfm_stage2.pth", 1, 0, 6, true}};
 
     (void)state;
@@ -95,6 +103,7 @@ static void image_towers__load_by_the_names_of_their_authors(void **state)
         rvl_load_report report;
 
         OK(load(m, rows[i].name, "visual", &report, &err));
+        assert_false(report.has_classifier); /* it was not asked for */
         assert_int_equal(report.n_matched, N_VIDEO - 6);
         assert_int_equal(report.n_missing + report.n_misshapen + report.n_dropped, 0);
         assert_int_equal(report.n_unexpected, rows[i].n_unexpected);
@@ -104,6 +113,79 @@ static void image_towers__load_by_the_names_of_their_authors(void **state)
         video_is(m, rows[i].first);
         rvl_model_free(m);
     }
+}
+
+static const char schema_text[] = "name: five\ntemplates: {positive: [\"{}\"], negative: [\"no {}\"]}\n"
+                                  "findings: [{name: a}, {name: b}, {name: c}, {name: d}, {name: e}]\n";
+
+/* Logits of an image are the loaded layer on its embedding, whose weights hold `weight` and whose bias holds `bias`. */
+static void logits_are(rvl_model *m, const char *input, double weight, double bias)
+{
+    rvl_plan_key key = {.mode = RVL_MODE_EVAL_IMAGE, .size = {1, 4, 4, 4}};
+    rvl_session *session = NULL;
+    rvl_plan    *plan = NULL;
+
+    OK(rvl_session_new(&session, m->params, m->state, rvl_model_build_eval, m, (rvl_plan_opts){0}, &err));
+    OK(rvl_session_plan(&plan, session, &key, &err));
+    float *image = rvl_tensor_data(rvl_plan_input(plan, "image"));
+    for (int i = 0; i < 64; i++)
+        image[i] = (float)(i % 7 + 3);
+    OK(rvl_plan_run(plan, &err));
+    const rvl_tensor *in = rvl_plan_output(plan, input);
+    const rvl_tensor *logits = rvl_plan_output(plan, "logits");
+    double            sum = 0;
+    for (int64_t i = 0; i < rvl_tensor_count(in); i++)
+        sum += (double)((const float *)rvl_tensor_const_data(in))[i];
+    assert_true(fabs(sum) > 0);
+    assert_int_equal(rvl_tensor_count(logits), 5);
+    for (int k = 0; k < 5; k++) {
+        const double got = (double)((const float *)rvl_tensor_const_data(logits))[k];
+        const double wanted = weight * sum + bias;
+        if (!(fabs(got - wanted) < 1e-5 * fabs(wanted)))
+            fail_msg("logit %d is %.9g, not %.9g", k, got, wanted);
+    }
+    rvl_session_free(session);
+}
+
+/** GreenRFM's supervised layers: of its first stage behind the tower, of its second behind the projection. */
+static void classifiers__load_into_the_head_they_are(void **state)
+{
+    static const char *const names[] = {"greenrfm_stage1.pth", "greenrfm_stage2.pth"};
+
+    (void)state;
+    for (int stage = 0; stage < 2; stage++) {
+        const rvl_load_opts opts = {.n_classes = 5, .embed_dim = stage ? EMBED : 0};
+        const int           first = stage ? N_VIDEO + N_BERT + 2 + 2 + 1 : 1; /* number of the classifier's weight */
+        rvl_model          *m = model_new();
+        rvl_load_report     report;
+        m->has_text = false;
+        OK(rvl_schema_parse(&m->schema, schema_text, sizeof schema_text - 1, "five", &err));
+        OK(load_with(m, names[stage], "visual", &opts, &report, &err));
+        assert_true(report.has_classifier);
+        weight_is(m, stage ? "label_head.weight" : "head.weight", first);
+        weight_is(m, stage ? "label_head.bias" : "head.bias", first + 1);
+        m->has_head = stage == 0;
+        m->has_clip = stage == 1;
+        m->clip = (rvl_clip_config){
+            .embed_dim = EMBED, .similarity = RVL_SIMILARITY_DOT, .temperature = 1, .label_head = stage == 1};
+        OK(rvl_model_materialize(m, &err));
+        logits_are(m, stage ? "embedding" : "pooled", first, first + 1);
+        rvl_model_free(m);
+    }
+}
+
+static void classifier__of_other_findings_is_left(void **state)
+{
+    const rvl_load_opts opts = {.n_classes = 6, .embed_dim = EMBED};
+    rvl_model          *m = model_new();
+    rvl_load_report     report;
+
+    (void)state;
+    OK(load_with(m, "greenrfm_stage2.pth", "visual", &opts, &report, &err));
+    assert_false(report.has_classifier);
+    assert_null(rvl_params_find(m->params, "label_head.weight"));
+    assert_null(rvl_params_find(m->params, "label_head.bias"));
+    rvl_model_free(m);
 }
 
 static void stem_for_color_video__starts_fresh_and_is_said(void **state)
@@ -224,6 +306,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(image_towers__load_by_the_names_of_their_authors),
+        cmocka_unit_test(classifiers__load_into_the_head_they_are),
+        cmocka_unit_test(classifier__of_other_findings_is_left),
         cmocka_unit_test(stem_for_color_video__starts_fresh_and_is_said),
         cmocka_unit_test(another_stem__is_refused),
         cmocka_unit_test(text_towers__load_by_the_names_of_their_authors),
