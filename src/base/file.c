@@ -206,6 +206,23 @@ void rvl_outfile_write(rvl_outfile *f, const void *data, size_t n_bytes)
     f->n_buffered += n_bytes;
 }
 
+rvl_status rvl_outfile_write_at(rvl_outfile *f, size_t at_bytes, const void *data, size_t n_bytes, rvl_error *err)
+{
+    const unsigned char *bytes = data;
+
+    while (n_bytes) {
+        ssize_t n = pwrite(f->fd, bytes, n_bytes, (off_t)at_bytes);
+        if (n < 0 && errno != EINTR)
+            return rvl__io_fail(err, "write", f->path, errno);
+        if (n > 0) {
+            bytes += n;
+            at_bytes += (size_t)n;
+            n_bytes -= (size_t)n;
+        }
+    }
+    return RVL_OK;
+}
+
 int rvl__dir_sync(const char *path)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

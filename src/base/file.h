@@ -21,6 +21,9 @@ typedef struct rvl_outfile rvl_outfile;
 RVL_MUST_USE rvl_status    rvl_outfile_open(rvl_outfile **out, const char *path, rvl_error *err);
 void                       rvl_outfile_write(rvl_outfile *f, const void *data, size_t n_bytes);
 /** Sync, rename, free. On failure nothing is left. */
+/** At a place of its own, past what rvl_outfile_write writes; several threads may do so at once. IO. */
+RVL_MUST_USE rvl_status    rvl_outfile_write_at(rvl_outfile *f, size_t at_bytes, const void *data, size_t n_bytes,
+                                                rvl_error *err);
 RVL_MUST_USE rvl_status    rvl_outfile_commit(rvl_outfile *f, rvl_error *err);
 void                       rvl_outfile_discard(rvl_outfile *f); /* NULL is allowed */
 

@@ -230,6 +230,16 @@ rvl_status rvl_dicom_scan_load(rvl_volume **out, rvl_dicom_scan *s, int64_t i_st
     return absent("", err);
 }
 
+rvl_status rvl_dicom_scan_stream(bool *is_done, rvl_dicom_scan *s, int64_t i_stack, const rvl_plane_sink *sink,
+                                 rvl_error *err)
+{
+    (void)s;
+    (void)i_stack;
+    (void)sink;
+    *is_done = false;
+    return absent("", err);
+}
+
 rvl_status rvl__series_serve(rvl_worker_answer *answer, rvl_span request, rvl_error *err)
 {
     (void)answer;

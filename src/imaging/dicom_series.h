@@ -116,6 +116,23 @@ const char             *rvl_dicom_scan_path(const rvl_dicom_scan *s, int64_t i_s
  */
 RVL_MUST_USE rvl_status rvl_dicom_scan_load(rvl_volume **out, rvl_dicom_scan *s, int64_t i_stack, rvl_error *err);
 
+/** Takes the planes of a volume one by one. */
+typedef struct {
+    /** First: the volume's facts, without voxels; borrowed for the call. */
+    rvl_status (*begin)(void *context, const rvl_volume *facts, rvl_error *err);
+    /** Plane z, borrowed for the call; in any order, from several threads at once. */
+    rvl_status (*plane)(void *context, int64_t z, const void *voxels, size_t n_bytes, rvl_error *err);
+    void *context;
+} rvl_plane_sink;
+
+/**
+ * As rvl_dicom_scan_load, but the planes go to `sink` and no volume is held. Only for stacks that need nothing else:
+ * whole uncompressed slices at even steps, neither tilted nor filled, whose values fit 16 bits. `*is_done` is false,
+ * with RVL_OK, for others, which are to be loaded: what the sink was given then is worth nothing.
+ */
+RVL_MUST_USE rvl_status rvl_dicom_scan_stream(bool *is_done, rvl_dicom_scan *s, int64_t i_stack,
+                                              const rvl_plane_sink *sink, rvl_error *err);
+
 /** In a worker: what scans with workers ask for. */
 RVL_MUST_USE rvl_status rvl__series_serve(rvl_worker_answer *answer, rvl_span request, rvl_error *err);
 

@@ -77,4 +77,16 @@ RVL_MUST_USE rvl_status rvl_nifti_parse(rvl_volume **out, rvl_nifti_info *info, 
  * LIMIT if a side is above 32,767.
  */
 RVL_MUST_USE rvl_status rvl_nifti_save(const rvl_volume *v, const char *path, rvl_error *err);
-#endif /* RVL_IMAGING_NIFTI_H */
+
+/** A file that rvl_nifti_save would write under a name that ends with ".nii", plane by plane. */
+typedef struct rvl_nifti_file rvl_nifti_file;
+/** Begin it: type, sides, place and unit of `facts`, whose voxels may be absent. */
+RVL_MUST_USE rvl_status       rvl_nifti_file_open(rvl_nifti_file **out, const rvl_volume *facts, const char *path,
+                                                  rvl_error *err);
+/** Plane z, in any order; several threads may do so at once. Every plane must come. */
+RVL_MUST_USE rvl_status       rvl_nifti_file_put(rvl_nifti_file *f, int64_t z, const void *voxels, size_t n_bytes,
+                                                 rvl_error *err);
+/** Frees `f`, also on failure. */
+RVL_MUST_USE rvl_status       rvl_nifti_file_commit(rvl_nifti_file *f, rvl_error *err);
+void                          rvl_nifti_file_discard(rvl_nifti_file *f); /* NULL is allowed */
+#endif                                                                   /* RVL_IMAGING_NIFTI_H */

@@ -5,6 +5,7 @@
  */
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/util.h"
 #include "imaging/geometry.h"
 #include "imaging/nifti.h"
 #include <math.h>
@@ -158,6 +159,16 @@ static void sink_write(sink *s, const void *bytes, size_t n_bytes, bool is_last)
     } while (s->z.avail_out == 0);
 }
 
+enum { PIECE_BYTES = 16384 };
+
+/* `n` bytes of whole items, the bytes of each turned round. */
+static void bytes_turn(uint8_t *to, const uint8_t *from, size_t n, size_t item)
+{
+    for (size_t i = 0; i < n; i += item)
+        for (size_t b = 0; b < item; b++)
+            to[i + b] = from[i + item - 1 - b];
+}
+
 /* Voxels as little-endian bytes: as they lie in memory, or turned in pieces. */
 static void write_voxels(sink *s, const rvl_volume *v)
 {
@@ -165,17 +176,23 @@ static void write_voxels(sink *s, const rvl_volume *v)
     const size_t   n_bytes = (size_t)(v->depth * v->height * v->width) * item;
     const bool     is_big = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
     const uint8_t *from = v->voxels;
-    uint8_t        piece[16384];
+    uint8_t        piece[PIECE_BYTES];
     const size_t   step = is_big ? sizeof piece : (size_t)1 << 24;
 
     for (size_t at = 0; at < n_bytes; at += step) {
         const size_t n = n_bytes - at < step ? n_bytes - at : step;
-        for (size_t i = 0; is_big && i < n; i += item)
-            for (size_t b = 0; b < item; b++)
-                piece[i + b] = from[at + i + item - 1 - b];
+        if (is_big)
+            bytes_turn(piece, from + at, n, item);
         sink_write(s, is_big ? piece : from + at, n, false);
     }
     sink_write(s, from, 0, true);
+}
+
+static rvl_status sides_check(const rvl_volume *v, const char *path, rvl_error *err)
+{
+    if (v->width > INT16_MAX || v->height > INT16_MAX || v->depth > INT16_MAX)
+        return rvl_fail(err, RVL_ERR_LIMIT, "cannot write '%s': NIfTI-1 holds sides of at most 32767 voxels", path);
+    return RVL_OK;
 }
 
 rvl_status rvl_nifti_save(const rvl_volume *v, const char *path, rvl_error *err)
@@ -186,15 +203,15 @@ rvl_status rvl_nifti_save(const rvl_volume *v, const char *path, rvl_error *err)
     if (!rvl_str_ends(path, ".nii") && !rvl_str_ends(path, ".nii.gz"))
         return rvl_fail(err, RVL_ERR_USAGE, "cannot write '%s' as NIfTI: its name ends with neither .nii nor .nii.gz",
                         path);
-    if (v->width > INT16_MAX || v->height > INT16_MAX || v->depth > INT16_MAX)
-        return rvl_fail(err, RVL_ERR_LIMIT, "cannot write '%s': NIfTI-1 holds sides of at most 32767 voxels", path);
+    rvl_status st = sides_check(v, path, err);
+    if (st)
+        return st;
     s = rvl_alloc_array(1, sizeof *s);
     if (!s)
         return rvl_fail(err, RVL_ERR_NOMEM, "cannot write '%s': out of memory", path);
     s->is_gz = rvl_str_ends(path, ".gz");
     s->z.zalloc = take_memory;
     s->z.zfree = give_memory;
-    rvl_status st = RVL_OK;
     if (s->is_gz && deflateInit2(&s->z, GZIP_LEVEL, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY) != Z_OK)
         st = rvl_fail(err, RVL_ERR_NOMEM, "cannot write '%s': out of memory for zlib", path);
     if (!st)
@@ -209,4 +226,67 @@ rvl_status rvl_nifti_save(const rvl_volume *v, const char *path, rvl_error *err)
         deflateEnd(&s->z);
     rvl_free(s);
     return st;
+}
+
+struct rvl_nifti_file {
+    rvl_outfile *file;
+    size_t       plane_bytes;
+    int          item_bytes;
+};
+
+rvl_status rvl_nifti_file_open(rvl_nifti_file **out, const rvl_volume *facts, const char *path, rvl_error *err)
+{
+    uint8_t    head[HEADER_BYTES];
+    rvl_status st = sides_check(facts, path, err);
+
+    *out = NULL;
+    if (st)
+        return st;
+    rvl_nifti_file *f = rvl_alloc_array(1, sizeof *f);
+    st = f ? rvl_outfile_open(&f->file, path, err)
+           : rvl_fail(err, RVL_ERR_NOMEM, "cannot write '%s': out of memory", path);
+    if (st) {
+        rvl_free(f);
+        return st;
+    }
+    f->item_bytes = (int)rvl_voxel_bytes(facts->type);
+    f->plane_bytes = (size_t)(facts->height * facts->width) * (size_t)f->item_bytes;
+    make_header(head, facts);
+    rvl_outfile_write(f->file, head, sizeof head);
+    *out = f;
+    return RVL_OK;
+}
+
+rvl_status rvl_nifti_file_put(rvl_nifti_file *f, int64_t z, const void *voxels, size_t n_bytes, rvl_error *err)
+{
+    size_t         at = HEADER_BYTES + (size_t)z * f->plane_bytes;
+    const uint8_t *from = voxels;
+    uint8_t        piece[PIECE_BYTES];
+    rvl_status     st = RVL_OK;
+
+    RVL_ASSERT(n_bytes == f->plane_bytes);
+    if (__BYTE_ORDER__ != __ORDER_BIG_ENDIAN__)
+        return rvl_outfile_write_at(f->file, at, from, n_bytes, err);
+    for (size_t n; !st && n_bytes > 0; n_bytes -= n, from += n, at += n) {
+        n = n_bytes < sizeof piece ? n_bytes : sizeof piece;
+        bytes_turn(piece, from, n, (size_t)f->item_bytes);
+        st = rvl_outfile_write_at(f->file, at, piece, n, err);
+    }
+    return st;
+}
+
+rvl_status rvl_nifti_file_commit(rvl_nifti_file *f, rvl_error *err)
+{
+    rvl_status st = rvl_outfile_commit(f->file, err);
+
+    rvl_free(f);
+    return st;
+}
+
+void rvl_nifti_file_discard(rvl_nifti_file *f)
+{
+    if (!f)
+        return;
+    rvl_outfile_discard(f->file);
+    rvl_free(f);
 }

@@ -17,6 +17,13 @@
 
 enum { NAME_BYTES = 128 };
 
+/* An uncompressed file that is written plane by plane. */
+typedef struct {
+    const char     *path;
+    rvl_nifti_file *file;
+    rvl_unit        unit;
+} target;
+
 rvl_convert_series_opts rvl_convert_series_opts_default(void)
 {
     return (rvl_convert_series_opts){.format = "nii.gz", .tilt = "refuse"};
@@ -144,12 +151,48 @@ static rvl_status targets_check(char (*names)[NAME_BYTES], const rvl_dicom_scan 
     return !st && has_any ? rvl_dir_make(o->out, err) : st;
 }
 
+static rvl_status file_begin(void *context, const rvl_volume *facts, rvl_error *err)
+{
+    target *t = context;
+
+    t->unit = facts->unit;
+    return rvl_nifti_file_open(&t->file, facts, t->path, err);
+}
+
+static rvl_status file_plane(void *context, int64_t z, const void *voxels, size_t n_bytes, rvl_error *err)
+{
+    return rvl_nifti_file_put(((target *)context)->file, z, voxels, n_bytes, err);
+}
+
+/* Slices that need no decoding go into an uncompressed file one by one; other stacks are loaded as a whole. */
+static rvl_status stack_write(const char **unit, rvl_dicom_scan *s, int64_t i, const char *path, rvl_error *err)
+{
+    target               t = {.path = path};
+    const rvl_plane_sink sink = {.begin = file_begin, .plane = file_plane, .context = &t};
+    rvl_volume          *v = NULL;
+    bool                 is_done = false;
+    rvl_status           st = rvl_str_ends(path, ".nii") ? rvl_dicom_scan_stream(&is_done, s, i, &sink, err) : RVL_OK;
+
+    if (is_done && !st) {
+        *unit = rvl_unit_text(t.unit);
+        return rvl_nifti_file_commit(t.file, err);
+    }
+    rvl_nifti_file_discard(t.file);
+    if (!st)
+        st = rvl_dicom_scan_load(&v, s, i, err);
+    if (!st) {
+        *unit = rvl_unit_text(v->unit);
+        st = rvl_nifti_save(v, path, err);
+    }
+    rvl_volume_free(v);
+    return st;
+}
+
 /* One stack: loaded and written, or why not. Only what no other stack would survive ends the run. */
 static rvl_status stack_convert(rvl_convert_series_result *out, json_t *list, rvl_dicom_scan *s, int64_t i,
                                 const char *name, const rvl_convert_series_opts *o, rvl_error *err)
 {
     const rvl_dicom_stack *k = rvl_dicom_scan_get(s, i);
-    rvl_volume            *v = NULL;
     rvl_error              why = {0};
     char                  *path = file_path(o, name);
     rvl_status             st = path ? RVL_OK : rvl_fail(&why, RVL_ERR_NOMEM, "cannot convert: out of memory");
@@ -157,12 +200,7 @@ static rvl_status stack_convert(rvl_convert_series_result *out, json_t *list, rv
     const char            *unit = NULL;
 
     if (!st && is_volume)
-        st = rvl_dicom_scan_load(&v, s, i, &why);
-    if (!st && is_volume) {
-        unit = rvl_unit_text(v->unit);
-        st = rvl_nifti_save(v, path, &why);
-    }
-    rvl_volume_free(v);
+        st = stack_write(&unit, s, i, path, &why);
     json_t *j = rvl__stack_json(k); /* after loading: it may have added notes */
     if (is_volume && !st) {
         rvl_json_set(j, "out", json_string(path));

@@ -244,6 +244,100 @@ static void pixels__that_kill_cost_their_stack(void **state)
     rvl_workers_close(w);
 }
 
+/* ---- planes one by one ---------------------------------------------------------------------------------------- */
+
+typedef struct {
+    rvl_volume facts;
+    int16_t    voxels[64 * 6];
+    int        n_begun, fails_at; /* plane that fails, -1 for none */
+    bool       has_plane[64];
+} taken;
+
+static rvl_status take_begin(void *context, const rvl_volume *facts, rvl_error *err)
+{
+    taken *t = context;
+
+    (void)err;
+    assert_null(facts->voxels);
+    t->facts = *facts;
+    t->n_begun++;
+    return RVL_OK;
+}
+
+static rvl_status take_plane(void *context, int64_t z, const void *voxels, size_t n_bytes, rvl_error *err)
+{
+    taken *t = context;
+
+    if (z == t->fails_at)
+        return rvl_fail(err, RVL_ERR_IO, "no more room");
+    memcpy(t->voxels + z * 6, voxels, n_bytes);
+    t->has_plane[z] = true;
+    return RVL_OK;
+}
+
+static rvl_status stream(taken *t, bool *is_done, const char *folder, int fails_at, rvl_error *err)
+{
+    const rvl_plane_sink sink = {take_begin, take_plane, t};
+    rvl_dicom_scan      *s = scan(folder, NULL);
+
+    *t = (taken){.fails_at = fails_at};
+    rvl_status st = rvl_dicom_scan_stream(is_done, s, 0, &sink, err);
+    rvl_dicom_scan_close(s);
+    return st;
+}
+
+static void stream__gives_the_planes_of_the_volume(void **state)
+{
+    taken       t;
+    bool        is_done = false;
+    rvl_volume *v = NULL;
+    rvl_error   why = {0};
+
+    SKIP_WITHOUT_DICOM();
+    write_stack(*state, "f", 40, false);
+    assert_int_equal(stream(&t, &is_done, *state, -1, &why), RVL_OK);
+    assert_true(is_done);
+    rvl_dicom_scan *s = scan(*state, NULL);
+    OK(rvl_dicom_scan_load(&v, s, 0, &err));
+    rvl_dicom_scan_close(s);
+    assert_int_equal(t.n_begun, 1);
+    for (int z = 0; z < 40; z++)
+        assert_true(t.has_plane[z]);
+    t.facts.voxels = t.voxels;
+    expect_same_volume(&t.facts, v);
+    rvl_volume_free(v);
+    assert_int_equal(stream(&t, &is_done, *state, 7, &why), RVL_ERR_IO);
+    assert_false(is_done);
+    assert_string_equal(why.text, "no more room");
+}
+
+static void stream__leaves_what_needs_more_to_be_loaded(void **state)
+{
+    const dicom_slice last = {.z = 6, .value = 1003, .description = "chest"};
+    dicom_slice       other = last;
+    taken             t;
+    bool              is_done = true;
+
+    SKIP_WITHOUT_DICOM();
+    write_stack(*state, "f", 3, false);
+    other.is_big_endian = true; /* a decoder */
+    dicom_write(*state, "g", &other);
+    OK(stream(&t, &is_done, *state, -1, &err));
+    assert_false(is_done);
+    assert_int_equal(t.n_begun, 0);
+    other = last, other.slope = 0.5, other.intercept = 0; /* no whole numbers */
+    dicom_write(*state, "g", &other);
+    OK(stream(&t, &is_done, *state, -1, &err));
+    assert_false(is_done);
+    other = last, other.slope = 1, other.intercept = 40000; /* beyond 16 bits */
+    dicom_write(*state, "g", &other);
+    OK(stream(&t, &is_done, *state, -1, &err));
+    assert_false(is_done);
+    dicom_write(*state, "g", &last);
+    OK(stream(&t, &is_done, *state, -1, &err));
+    assert_true(is_done);
+}
+
 static char *save(const char *folder, const char *name, const rvl_volume *v)
 {
     char *path = rvl_path_join(folder, name);
@@ -392,6 +486,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(pack__by_workers_is_the_pack_of_this_process),
         cmocka_unit_test_setup_teardown(header__that_kills_costs_its_file, setup, teardown),
         cmocka_unit_test_setup_teardown(pixels__that_kill_cost_their_stack, setup, teardown),
+        cmocka_unit_test_setup_teardown(stream__gives_the_planes_of_the_volume, setup, teardown),
+        cmocka_unit_test_setup_teardown(stream__leaves_what_needs_more_to_be_loaded, setup, teardown),
         cmocka_unit_test_setup_teardown(volume__by_a_worker_is_the_volume_of_this_process, setup, teardown),
         cmocka_unit_test_setup_teardown(volume__that_kills_or_lies_is_an_error, setup, teardown),
         cmocka_unit_test_setup_teardown(verbs__name_the_file_that_kills, setup, teardown),

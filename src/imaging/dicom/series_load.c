@@ -22,13 +22,16 @@ typedef struct {
 } source;
 
 typedef struct {
-    rvl_dicom_scan   *s;
-    const rvl__stack *stack;
-    source           *sources; /* by file, so that a file of many frames is opened once */
-    int64_t          *files;   /* n_files + 1: where the sources of each file begin */
-    int64_t           n_files;
-    bool              is_hu, fits;
-    int64_t           n_padding;
+    rvl_dicom_scan       *s;
+    const rvl__stack     *stack;
+    source               *sources; /* by file, so that a file of many frames is opened once */
+    int64_t              *files;   /* n_files + 1: where the sources of each file begin */
+    int64_t               n_files;
+    bool                  is_hu, fits;
+    int64_t               n_padding;
+    /* of a stream: where planes go, and a plane a thread to make them in */
+    const rvl_plane_sink *sink;
+    uint8_t              *scratch;
 } loading;
 
 static int source_compare(const void *pa, const void *pb)
@@ -69,11 +72,19 @@ static void loading_fini(loading *l)
 {
     rvl_free(l->sources);
     rvl_free(l->files);
+    rvl_free(l->scratch);
 }
 
-static void *plane_of(const rvl_volume *v, int64_t z)
+static size_t plane_bytes(const rvl_volume *v)
 {
-    return (uint8_t *)v->voxels + (size_t)(z * v->height * v->width) * rvl_voxel_bytes(v->type);
+    return (size_t)(v->height * v->width) * rvl_voxel_bytes(v->type);
+}
+
+/* Where plane z is made: in the volume, or in the thread's own room of a stream. */
+static void *plane_of(const rvl_volume *v, const loading *l, int64_t z)
+{
+    return l->sink ? l->scratch + (size_t)omp_get_thread_num() * plane_bytes(v)
+                   : (uint8_t *)v->voxels + (size_t)z * plane_bytes(v);
 }
 
 static const rvl__slice *slice_of(const loading *l, const source *from)
@@ -90,15 +101,18 @@ static rvl_status native_load(rvl_volume *v, const loading *l, int64_t i, bool *
     rvl_status   st = rvl_file_map_open(&map, path, err);
 
     for (int64_t j = l->files[i]; !st && *fits && j < l->files[i + 1]; j++) {
+        void             *plane = plane_of(v, l, l->sources[j].z);
         const rvl__slice *slice = slice_of(l, &l->sources[j]);
         const size_t      item = slice->native.type == RVL_DICOM_U8 || slice->native.type == RVL_DICOM_I8 ? 1 : 2;
         const size_t      at = (size_t)slice->native.at_bytes;
         rvl_error         why = {0};
         if (at % item || at > map.n_bytes || (size_t)(v->height * v->width) * item > map.n_bytes - at) {
             st = rvl_fail(err, RVL_ERR_STATE, "cannot read DICOM '%s': it changed since it was scanned", path);
-        } else if ((st = rvl__series_native_plane(plane_of(v, l->sources[j].z), v->type, fits, n_padding, slice,
-                                                  l->is_hu, map.ptr + at, &why)) != RVL_OK) {
+        } else if ((st = rvl__series_native_plane(plane, v->type, fits, n_padding, slice, l->is_hu, map.ptr + at,
+                                                  &why)) != RVL_OK) {
             st = rvl_fail(err, st, "cannot read DICOM '%s': %s", path, why.text);
+        } else if (l->sink && *fits) {
+            st = l->sink->plane(l->sink->context, l->sources[j].z, plane, plane_bytes(v), err);
         }
     }
     rvl_file_map_close(&map);
@@ -113,7 +127,7 @@ static rvl__planes_job job_of(int64_t *frames, void **planes, const rvl_volume *
 
     for (int64_t j = 0; j < n; j++) {
         frames[j] = l->sources[first + j].i_frame;
-        planes[j] = plane_of(v, l->sources[first + j].z);
+        planes[j] = plane_of(v, l, l->sources[first + j].z);
     }
     return (rvl__planes_job){.path = l->s->files[l->sources[first].i_file].path,
                              .limits = l->s->opts.limits,
@@ -183,16 +197,20 @@ static void pages_large(const rvl_volume *v)
         (void)madvise((void *)from, to - from, MADV_HUGEPAGE);
 }
 
-/* Into `v`, which has a plane a slice; l->fits is false if a value did not fit its type. */
+static int n_threads_of(const loading *l)
+{
+    return l->s->opts.n_threads > 0 ? l->s->opts.n_threads : omp_get_max_threads();
+}
+
+/* Into `v`, which has a plane a slice, or the stream; l->fits is false if a value did not fit its type. */
 static rvl_status planes_load(rvl_volume *v, loading *l, rvl_error *err)
 {
-    int        n_threads = l->s->opts.n_threads > 0 ? l->s->opts.n_threads : omp_get_max_threads();
     rvl_status st = RVL_OK;
     bool       all_fit = true;
     bool       has_failed = false;
     int64_t    n_padding = 0;
 
-#pragma omp        parallel for schedule(dynamic, 1) num_threads(n_threads) reduction(+ : n_padding)
+#pragma omp        parallel for schedule(dynamic, 1) num_threads(n_threads_of(l)) reduction(+ : n_padding)
     for (int64_t i = 0; i < l->n_files; i++) {
                rvl_error why = {0};
                bool      fits;
@@ -386,6 +404,14 @@ static rvl_status gaps_fill(rvl_volume **volume, const loading *l, rvl_error *er
     return RVL_OK;
 }
 
+static bool is_all_native(const loading *l)
+{
+    for (int64_t i = 0; i < l->n_files; i++)
+        if (!is_native(l, i))
+            return false;
+    return true;
+}
+
 static void place_set(rvl_volume *v, const loading *l, const rvl_dicom_stack *facts)
 {
     rvl_dicom_header h = {0};
@@ -476,5 +502,37 @@ rvl_status rvl_dicom_scan_load(rvl_volume **out, rvl_dicom_scan *s, int64_t i_st
         rvl_volume_free(v);
     else
         *out = v;
+    return st;
+}
+
+rvl_status rvl_dicom_scan_stream(bool *is_done, rvl_dicom_scan *s, int64_t i_stack, const rvl_plane_sink *sink,
+                                 rvl_error *err)
+{
+    rvl_dicom_stack *facts = &s->facts[i_stack];
+    rvl__stack      *stack = &s->stacks.stacks[i_stack];
+    const rvl_grid  *g = &stack->grid;
+    rvl_volume       v = {.type = RVL_VOXEL_I16, .depth = stack->n_slices, .height = g->height, .width = g->width};
+    loading          l = {0};
+
+    *is_done = false;
+    rvl_status st = size_check(s, facts, err);
+    if (st || !stack->is_even || stack->upright.depth > 0)
+        return st;
+    st = loading_init(&l, s, i_stack, err);
+    if (!st && is_whole(&l) && is_all_native(&l)) {
+        place_set(&v, &l, facts);
+        l.sink = sink;
+        l.scratch = rvl_alloc_array((size_t)n_threads_of(&l), plane_bytes(&v));
+        st = l.scratch ? sink->begin(sink->context, &v, err)
+                       : rvl_fail(err, RVL_ERR_NOMEM, "cannot load a series: out of memory");
+        if (!st)
+            st = planes_load(&v, &l, err);
+        *is_done = !st && l.fits;
+    }
+    if (*is_done)
+        st = values_note(&l, stack, facts, err);
+    facts->notes = stack->notes;
+    facts->n_notes = stack->n_notes;
+    loading_fini(&l);
     return st;
 }
