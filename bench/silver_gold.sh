@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The loop closed on phantoms: labels read from reports train an image tower, beside the labels that were drawn.
 #
-#   bench/silver_gold.sh cxr|ct OUT      SEEDS="1 2 3"; on two cores cxr takes about 5 minutes, ct about 12
+#   bench/silver_gold.sh cxr|ct OUT      SEEDS="1 2 3"; on two cores cxr takes about 5 minutes, ct about 6
 #
 # Draws phantoms, labels their reports by rules (source "rules") and by a text classifier that was fitted on 200 other
 # phantoms' reports (source "classifier", cxr only), then runs `rvl pretrain` on each source and on the table's labels
