@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { PARTLY_DONE = 5 }; /* exit code: some reports could not be labelled */
+
 static int print_json(rvl_cli *cli, const rvl_label_result *r)
 {
     json_t *root = json_object();
@@ -100,8 +102,11 @@ static int print_audit(rvl_cli *cli, const char *json)
 
     if (rvl_json_parse(&doc, json, strlen(json), "audit", &err))
         return cli_fail(cli, &err);
-    if (cli->json)
-        return cli_print_json(cli, doc);
+    const int64_t n_failed = rvl_json_get_i64(doc, "n_failed", 0);
+    if (cli->json) {
+        const int printed = cli_print_json(cli, doc);
+        return printed ? printed : n_failed > 0 ? PARTLY_DONE : 0;
+    }
     int           code = print_side(cli, json_object_get(doc, "a"));
     const json_t *macro = json_object_get(json_object_get(doc, "difference"), "macro");
     if (!code && json_object_get(doc, "b"))
@@ -112,8 +117,10 @@ static int print_audit(rvl_cli *cli, const char *json)
     else if (!code)
         cli_done(cli, "%lld reports; gold labels that are uncertain: %s; present from probability 0.5 on",
                  (long long)rvl_json_get_i64(doc, "n_reports", 0), rvl_json_get_string(doc, "uncertain", ""));
+    if (!code && n_failed > 0)
+        cli_done(cli, "%lld reports could not be labelled and are left out", (long long)n_failed);
     json_decref(doc);
-    return code;
+    return code || n_failed == 0 ? code : PARTLY_DONE;
 }
 
 static int run_audit(rvl_cli *cli, const rvl_label_audit_opts *o)
@@ -160,7 +167,7 @@ static int run_label(rvl_cli *cli, const rvl_label_opts *o)
 
     if (rvl_label_run(&r, o, &err))
         return cli_fail(cli, &err);
-    const int code = r.n_failed > 0 ? 5 : 0; /* partly done */
+    const int code = r.n_failed > 0 ? PARTLY_DONE : 0;
     if (cli->json) {
         const int printed = print_json(cli, &r);
         return printed ? printed : code;
@@ -182,20 +189,26 @@ static int run_label(rvl_cli *cli, const rvl_label_opts *o)
 /* Options of one way to call the verb have no effect in another. */
 static bool ways_exclude(rvl_cli *cli, const rvl_label_audit_opts *a, const rvl_label_import_opts *i)
 {
-    static const char *const of_audit[] = {"compare", "uncertain", "missing", "html",
-                                           "queue",   "bootstrap", "seed",    NULL};
-    static const char *const of_labels[] = {"states", "evidence", "source", "output", NULL};
+    static const char *const of_audit[] = {"compare", "uncertain", "missing",   "html", "queue",
+                                           "reports", "seed",      "bootstrap", NULL};
+    static const char *const of_out[] = {"states", "evidence", NULL};
     static const char *const of_labeller[] = {"rules", "model",   "states", "evidence", "text-column", "audit",
                                               "llm",   "llm-url", "prompt", "dry-run",  NULL};
     static const char *const of_llm[] = {"prompt", "together", "price-in", "price-out", "budget", "dry-run", NULL};
     static const char *const of_server[] = {"llm-model", "votes", "tries", "timeout", "rate", NULL};
+    const rvl_label_opts    *o = &a->label;
+    const bool               asks = o->rules || cli->model || o->llm || o->llm_url;
 
-    return cli_excludes(cli, !a->label.llm && !a->label.llm_url, "no --llm or --llm-url", of_llm) ||
-           cli_excludes(cli, !a->label.llm_url, "no --llm-url", of_server) ||
-           cli_excludes(cli, !a->label.llm, "no --llm", (const char *const[]){"context", NULL}) ||
+    return cli_excludes(cli, !o->llm && !o->llm_url, "no --llm or --llm-url", of_llm) ||
+           cli_excludes(cli, !o->llm_url, "no --llm-url", of_server) ||
+           cli_excludes(cli, !o->llm, "no --llm", (const char *const[]){"context", NULL}) ||
            cli_excludes(cli, a->gold != NULL, "--audit", (const char *const[]){"dry-run", NULL}) ||
            cli_excludes(cli, !a->gold, "labelling, only with --audit", of_audit) ||
-           cli_excludes(cli, a->gold != NULL, "--audit", of_labels) ||
+           cli_excludes(cli, a->gold && !asks, "--audit of labels that are there",
+                        (const char *const[]){"output", NULL}) ||
+           cli_excludes(cli, a->gold && asks, "--audit of labels that are made",
+                        (const char *const[]){"source", NULL}) ||
+           cli_excludes(cli, a->gold && !cli->output, "--audit without -o", of_out) ||
            cli_excludes(cli, !i->corrections, "labelling, only with --import",
                         (const char *const[]){"reviewer", NULL}) ||
            cli_excludes(cli, i->corrections != NULL, "--import", of_labeller);
@@ -250,10 +263,12 @@ int cmd_label(int argc, char **argv, rvl_cli *cli)
                 OPT_GROUP("outputs"),
                 OPT_FLAG("states", 0, &o->states, "columns with present, absent, uncertain, not_mentioned"),
                 OPT_FLAG("evidence", 0, &o->evidence, "columns with the words that the state was read from"),
-                OPT_STR("source", 0, &o->source, "NAME", "name of these labels in a cohort [the labeller's]"),
+                OPT_STR("source", 0, &o->source, "NAME", "name of these labels in a cohort; those to audit [the labeller's]"),
                 OPT_GROUP("audit"),
-                OPT_STR("audit", 0, &a.gold, "GOLD.csv", "measure labels, or what a labeller says, against gold"),
-                OPT_STR("compare", 0, &a.compare, "FILE.csv", "a second source of labels, with paired tests [none]"),
+                OPT_STR("audit", 0, &a.gold, "GOLD",
+                        "measure labels, or what a labeller says, against gold: .csv, or a cohort's source"),
+                OPT_STR("compare", 0, &a.compare, "LABELS", "a second source, .csv or a cohort's, with paired tests [none]"),
+                OPT_STR("reports", 0, &a.reports, "FILE", "reports to show, where INPUT is a table of labels [none]"),
                 OPT_STR("uncertain", 0, &a.uncertain, "POLICY", "uncertain gold labels: ignore, present, absent [ignore]"),
                 OPT_STR("missing", 0, &a.missing, "POLICY", "empty gold labels: ignore, absent [ignore]"),
                 OPT_STR("html", 0, &a.html, "FILE", "a page with calibration and examples [none]"),

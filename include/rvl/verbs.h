@@ -234,9 +234,12 @@ RVL_API rvl_label_opts          rvl_label_opts_default(void);
 RVL_API RVL_MUST_USE rvl_status rvl_label_run(rvl_label_result *out, const rvl_label_opts *opts, rvl_error *err);
 
 typedef struct {
-    rvl_label_opts label;   /* input: labels (CSV) that are audited as they are, or with a labeller reports to label */
-    const char    *gold;    /* CSV: ids, and a column a finding, "name" or "label_name", with label states */
-    const char    *compare; /* CSV of a second source of labels (none) */
+    rvl_label_opts label; /* input: with a labeller reports to label (and, with `out`, to keep the labels); else labels:
+                             CSV, or a cohort and label.source */
+    const char    *gold;  /* CSV: ids, and a column a finding, "name" or "label_name", with label states; of a cohort
+                             also a source of its labels ("table": those that came with it) */
+    const char    *compare; /* a second source of labels, as gold is named; probabilities (none) */
+    const char    *reports; /* file of the reports that labels from a CSV were read from, to show them (none) */
     const char    *uncertain, *missing; /* gold labels: ignore, present, absent ("ignore"); ignore, absent ("ignore") */
     const char    *html, *queue;        /* page; disagreements for a human, CSV or page by its ending (none) */
     int64_t        n_bootstrap, seed;   /* (1000), (0) */

@@ -201,3 +201,66 @@ rvl_status rvl_cohort_use_labels(rvl_cohort *c, const char *source, rvl_error *e
     c->label_source = own;
     return RVL_OK;
 }
+
+static rvl_status row_take(rvl_report_label *out, rvl_arena *arena, sqlite3_stmt *query, rvl_error *err)
+{
+    const char *texts[4]; /* case, finding, version, reviewer */
+
+    for (int i = 0; i < 4; i++) {
+        const char *text = rvl__catalogue_text(query, i);
+        texts[i] = rvl_arena_strndup(arena, text, strlen(text));
+        if (!texts[i])
+            return rvl_fail(err, RVL_ERR_NOMEM, "out of memory for labels");
+    }
+    const int64_t state = sqlite3_column_int64(query, 4);
+    if (state < 0 || state > RVL_LABEL_UNCERTAIN)
+        return rvl_fail(err, RVL_ERR_FORMAT, "cohort.db: label %lld is none", (long long)state);
+    *out = (rvl_report_label){
+        .case_id = texts[0],
+        .finding = texts[1],
+        .version = texts[2],
+        .reviewer = texts[3],
+        .state = (rvl_label_state)state,
+        .probability = sqlite3_column_type(query, 5) == SQLITE_NULL ? (double)NAN : sqlite3_column_double(query, 5),
+        .evidence_at = sqlite3_column_int64(query, 6),
+        .evidence_bytes = sqlite3_column_int64(query, 7)};
+    return RVL_OK;
+}
+
+rvl_status rvl_cohort_labels_read(rvl_report_labels *out, rvl_cohort *c, const char *source, rvl_error *err)
+{
+    static const char select[] = "SELECT case_id, finding, version, reviewer, state, probability, evidence_at,"
+                                 " evidence_bytes FROM report_labels JOIN studies USING(i_study) WHERE source = ?1"
+                                 " ORDER BY i_study, finding LIMIT ?2";
+    sqlite3_stmt     *query = NULL;
+    int64_t           n = 0;
+    bool              has_row = true;
+
+    *out = (rvl_report_labels){.owner = rvl_arena_new()};
+    rvl_status st = rvl_cohort_use_labels(c, source, err);
+    if (!st)
+        st = rvl__catalogue_i64(&n, &c->db, "SELECT count(*) FROM report_labels", err);
+    out->rows = st ? NULL : rvl_alloc_array((size_t)n + 1, sizeof *out->rows);
+    if (!st && (!out->rows || !out->owner))
+        st = rvl_fail(err, RVL_ERR_NOMEM, "out of memory for labels");
+    if (!st)
+        st = rvl__catalogue_query(&query, &c->db, select, err);
+    if (!st && (sqlite3_bind_text(query, 1, source, -1, SQLITE_STATIC) || sqlite3_bind_int64(query, 2, n)))
+        st = rvl_fail(err, RVL_ERR_NOMEM, "out of memory for labels");
+    while (!st && has_row) {
+        st = rvl__catalogue_step(&has_row, &c->db, query, err);
+        if (!st && has_row)
+            st = row_take(&out->rows[out->n++], out->owner, query, err);
+    }
+    sqlite3_finalize(query);
+    if (st)
+        rvl_report_labels_fini(out);
+    return st;
+}
+
+void rvl_report_labels_fini(rvl_report_labels *l)
+{
+    rvl_free(l->rows);
+    rvl_arena_free(l->owner);
+    *l = (rvl_report_labels){0};
+}

@@ -26,4 +26,16 @@ RVL_MUST_USE rvl_status rvl_cohort_labels_write(const char *path, const char *so
  * did not label (no report) are not listed, for they are not all-absent. NOT_FOUND with the sources there are. */
 RVL_MUST_USE rvl_status rvl_cohort_use_labels(rvl_cohort *c, const char *source, rvl_error *err);
 
+/** Rows of one source; strings belong to `owner`. */
+typedef struct {
+    rvl_report_label *rows;
+    int64_t           n;
+    void             *owner; /* internal */
+} rvl_report_labels;
+/** All labels of `source`, by case and finding; `c` then uses them as after rvl_cohort_use_labels. NOT_FOUND with the
+ *  sources there are. */
+RVL_MUST_USE rvl_status rvl_cohort_labels_read(rvl_report_labels *out, rvl_cohort *c, const char *source,
+                                               rvl_error *err);
+void                    rvl_report_labels_fini(rvl_report_labels *l);
+
 #endif /* RVL_COHORT_LABELS_H */

@@ -25,14 +25,8 @@ static char *with_ending(const char *path, const char *ending)
     return rvl_str_take(&s);
 }
 
-static rvl_status out_check(const rvl_label_opts *o, rvl_error *err)
+rvl_status rvl__label_out_check(const rvl_label_opts *o, rvl_error *err)
 {
-    if (!o->schema)
-        return rvl_fail(err, RVL_ERR_USAGE, "say which findings are asked for\nhint: --schema ct-rate-18");
-    if (o->dry_run)
-        return RVL_OK;
-    if (!o->out || !*o->out)
-        return rvl_fail(err, RVL_ERR_USAGE, "say where the labels go\nhint: -o labels.csv or -o labels.jsonl");
     if (!rvl_str_ends(o->out, ".csv") && !rvl_str_ends(o->out, ".jsonl"))
         return rvl_fail(err, RVL_ERR_USAGE, "'%s' must end in .csv or .jsonl", o->out);
     if (rvl_path_exists(o->out) && !o->force)
@@ -40,23 +34,39 @@ static rvl_status out_check(const rvl_label_opts *o, rvl_error *err)
     return RVL_OK;
 }
 
-/* Texts -> labels -> table; `journal` and `failures` are paths. */
-static rvl_status texts_label(rvl_label_result *out, const rvl_label_opts *o, rvl_labeller *labeller,
-                              const rvl_reports *reports, const char *journal, const char *failures, rvl_error *err)
+static rvl_status opts_check(const rvl_label_opts *o, rvl_error *err)
 {
-    rvl_label_results labels = {0};
-    const double      start = rvl_clock_s();
-    rvl_status        st = rvl_label_texts(&labels, labeller, reports->texts, reports->n_texts, journal, o->force, err);
+    if (!o->schema)
+        return rvl_fail(err, RVL_ERR_USAGE, "say which findings are asked for\nhint: --schema ct-rate-18");
+    if (o->dry_run)
+        return RVL_OK;
+    if (!o->out || !*o->out)
+        return rvl_fail(err, RVL_ERR_USAGE, "say where the labels go\nhint: -o labels.csv or -o labels.jsonl");
+    return rvl__label_out_check(o, err);
+}
 
+rvl_status rvl__label_reports(rvl_label_results *labels, rvl_label_result *out, const rvl_label_opts *o,
+                              rvl_labeller *labeller, const rvl_reports *reports, rvl_error *err)
+{
+    char        *journal = o->out ? with_ending(o->out, ".journal") : NULL;
+    char        *failures = o->out ? with_ending(o->out, ".failures.jsonl") : NULL;
+    const double start = rvl_clock_s();
+    rvl_status   st =
+        !o->out || (journal && failures) ? RVL_OK : rvl_fail(err, RVL_ERR_NOMEM, "out of memory for labels");
+
+    if (!st)
+        st = rvl_label_texts(labels, labeller, reports->texts, reports->n_texts, journal, o->force, err);
     out->seconds = rvl_clock_s() - start;
+    rvl__label_usage(out, o, labeller);
     if (!st)
-        st = rvl__label_failures(out, failures, reports, &labels, err);
-    if (!st)
-        st = rvl__label_write(o, labeller->schema, reports, &labels, err);
-    if (!st)
+        st = rvl__label_failures(out, failures, reports, labels, err);
+    if (!st && o->out)
+        st = rvl__label_write(o, labeller->schema, reports, labels, err);
+    if (!st && o->out)
         st = rvl_file_remove(journal, err);
-    out->n_kept = labels.n_kept;
-    rvl_label_results_fini(&labels);
+    out->n_kept = labels->n_kept;
+    rvl_free(journal);
+    rvl_free(failures);
     return st;
 }
 
@@ -65,10 +75,7 @@ static rvl_status label_file(rvl_label_result *out, const rvl_label_opts *o, rvl
     rvl_schema   *schema = NULL;
     rvl_labeller *labeller = NULL;
     rvl_reports   reports = {0};
-    char         *journal = with_ending(o->out ? o->out : "", ".journal");
-    char         *failures = with_ending(o->out ? o->out : "", ".failures.jsonl");
-    rvl_status    st =
-        journal && failures ? rvl_schema_open(&schema, o->schema, err) : rvl_fail(err, RVL_ERR_NOMEM, "out of memory");
+    rvl_status    st = rvl_schema_open(&schema, o->schema, err);
 
     if (!st)
         st = rvl__label_open(&labeller, o, schema, err);
@@ -77,8 +84,9 @@ static rvl_status label_file(rvl_label_result *out, const rvl_label_opts *o, rvl
     if (!st && o->dry_run) {
         st = rvl__label_estimate(out, o, labeller, &reports, err);
     } else if (!st) {
-        st = texts_label(out, o, labeller, &reports, journal, failures, err);
-        rvl__label_usage(out, o, labeller);
+        rvl_label_results labels = {0};
+        st = rvl__label_reports(&labels, out, o, labeller, &reports, err);
+        rvl_label_results_fini(&labels);
     }
     if (!st) {
         out->n_reports = reports.n_rows;
@@ -89,8 +97,6 @@ static rvl_status label_file(rvl_label_result *out, const rvl_label_opts *o, rvl
     rvl_reports_fini(&reports);
     rvl_labeller_free(labeller);
     rvl_schema_free(schema);
-    rvl_free(journal);
-    rvl_free(failures);
     return st;
 }
 
@@ -103,6 +109,6 @@ rvl_status rvl_label_run(rvl_label_result *out, const rvl_label_opts *o, rvl_err
         return rvl_fail(err, RVL_ERR_USAGE, "--dry-run is for a file of reports");
     if (rvl_path_is_dir(o->input))
         return rvl__label_cohort(out, o, err);
-    rvl_status st = out_check(o, err);
+    rvl_status st = opts_check(o, err);
     return st ? st : label_file(out, o, err);
 }

@@ -25,36 +25,42 @@ static rvl_status no_memory(rvl_error *err)
     return rvl_fail(err, RVL_ERR_NOMEM, "out of memory for the labels of a cohort");
 }
 
-/* Findings, impression and what has no heading, in this order; the cohort's schema if none is named. */
-static rvl_status cohort_read(cohort_labels *x, rvl_error *err)
+rvl_status rvl__label_cohort_reports(rvl_reports *out, rvl_cohort *c, int64_t limit, rvl_error *err)
 {
     static const rvl_section read[] = {RVL_SECTION_FINDINGS, RVL_SECTION_IMPRESSION, RVL_SECTION_OTHER};
-    rvl_cohort              *c = NULL;
     rvl_case_list            list = {0};
-    rvl_status               st = rvl_cohort_open(&c, x->o->input, err);
+    rvl_status               st = rvl_cohort_cases(&list, c, NULL, err);
 
-    if (!st && x->o->schema)
-        st = rvl_schema_open(&x->schema, x->o->schema, err);
+    if (!st)
+        st = rvl_reports_begin(out, err);
+    for (int64_t i = 0; !st && i < list.n_cases && (limit <= 0 || i < limit); i++) {
+        const char *parts[RVL_ARRAY_LEN(read)];
+        for (size_t j = 0; j < RVL_ARRAY_LEN(read); j++)
+            parts[j] = list.cases[i].sections[read[j]];
+        st = rvl_reports_add(out, list.cases[i].case_id, i + 1, parts, RVL_ARRAY_LEN(read), err);
+    }
+    out->id_name = "case_id";
+    rvl_case_list_fini(&list);
+    return st;
+}
+
+rvl_status rvl__label_cohort_open(rvl_reports *out, rvl_schema **schema, const rvl_label_opts *o, rvl_error *err)
+{
+    rvl_cohort *c = NULL;
+    rvl_status  st = rvl_cohort_open(&c, o->input, err);
+
+    if (!st && o->schema)
+        st = rvl_schema_open(schema, o->schema, err);
     else if (!st && rvl_cohort_schema(c))
-        st = rvl_schema_parse(&x->schema, rvl_schema_yaml(rvl_cohort_schema(c)),
+        st = rvl_schema_parse(schema, rvl_schema_yaml(rvl_cohort_schema(c)),
                               strlen(rvl_schema_yaml(rvl_cohort_schema(c))), "cohort schema", err);
     else if (!st)
         st = rvl_fail(err, RVL_ERR_USAGE,
                       "cohort '%s' has no schema: say which findings are asked for\n"
                       "hint: --schema ct-rate-18",
-                      x->o->input);
+                      o->input);
     if (!st)
-        st = rvl_cohort_cases(&list, c, NULL, err);
-    if (!st)
-        st = rvl_reports_begin(&x->reports, err);
-    for (int64_t i = 0; !st && i < list.n_cases && (x->o->limit <= 0 || i < x->o->limit); i++) {
-        const char *parts[RVL_ARRAY_LEN(read)];
-        for (size_t j = 0; j < RVL_ARRAY_LEN(read); j++)
-            parts[j] = list.cases[i].sections[read[j]];
-        st = rvl_reports_add(&x->reports, list.cases[i].case_id, i + 1, parts, RVL_ARRAY_LEN(read), err);
-    }
-    x->reports.id_name = "case_id";
-    rvl_case_list_fini(&list);
+        st = rvl__label_cohort_reports(out, c, o->limit, err);
     rvl_cohort_close(c);
     return st;
 }
@@ -89,16 +95,26 @@ static rvl_status catalogue_write(const cohort_labels *x, rvl_error *err)
     return st;
 }
 
-static rvl_status source_choose(cohort_labels *x, rvl_error *err)
+rvl_status rvl__label_source_check(const char *name, rvl_error *err)
 {
-    const char  *name = x->o->source ? x->o->source : x->labeller->source;
     const size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+.");
 
-    if (n == 0 || name[n] || n >= sizeof x->source)
+    if (n == 0 || name[n] || n >= sizeof((cohort_labels *)0)->source)
         return rvl_fail(err, RVL_ERR_USAGE, "'%.64s' is no name of a source\nhint: letters, digits, '_', '-', '+', '.'",
                         name);
-    memcpy(x->source, name, n + 1);
+    if (strcmp(name, RVL_LABEL_SOURCE_TABLE) == 0)
+        return rvl_fail(err, RVL_ERR_USAGE, "'%s' names the labels that came with a cohort\nhint: --source NAME", name);
     return RVL_OK;
+}
+
+static rvl_status source_choose(cohort_labels *x, rvl_error *err)
+{
+    const char      *name = x->o->source ? x->o->source : x->labeller->source;
+    const rvl_status st = rvl__label_source_check(name, err);
+
+    if (!st)
+        memcpy(x->source, name, strlen(name) + 1);
+    return st;
 }
 
 static rvl_status cohort_label(rvl_label_result *out, cohort_labels *x, const char *journal, const char *failures,
@@ -131,9 +147,10 @@ rvl_status rvl__label_cohort(rvl_label_result *out, const rvl_label_opts *o, rvl
     rvl_str       failures = {0};
     rvl_status    st = RVL_OK;
 
-    if (o->out && rvl_path_exists(o->out) && !o->force)
-        return rvl_fail(err, RVL_ERR_STATE, "'%s' exists\nhint: --force replaces it", o->out);
-    st = cohort_read(&x, err);
+    if (o->out)
+        st = rvl__label_out_check(o, err);
+    if (!st)
+        st = rvl__label_cohort_open(&x.reports, &x.schema, o, err);
     if (!st)
         st = rvl__label_open(&x.labeller, o, x.schema, err);
     if (!st)

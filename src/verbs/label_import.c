@@ -9,6 +9,7 @@
 #include "cohort/labels.h"
 #include "findings/class_sets.h"
 #include "rvl/verbs.h"
+#include "verbs/label_parts.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -215,6 +216,8 @@ static rvl_status import_cohort(corrections *c, rvl_label_import_result *out, rv
     rvl_report_label            *rows = rvl_alloc_array(c->n + 1, sizeof *rows);
     rvl_status                   st = rows ? rvl_cohort_open(&cohort, o->input, err) : no_memory(err);
 
+    if (!st && o->source)
+        st = rvl__label_source_check(o->source, err);
     if (!st && o->schema)
         st = rvl_schema_open(&schema, o->schema, err);
     else if (!st && rvl_cohort_schema(cohort))

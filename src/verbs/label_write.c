@@ -172,7 +172,8 @@ rvl_status rvl__label_failures(rvl_label_result *out, const char *path, const rv
             continue;
         out->n_empty += t < 0;
         out->n_failed += t >= 0;
-        st = failure_add(&s, reports, i, t < 0 ? "no text" : labels->outcomes[t].reason, err);
+        if (path)
+            st = failure_add(&s, reports, i, t < 0 ? "no text" : labels->outcomes[t].reason, err);
     }
     if (!st && s.failed)
         st = no_memory(err);
@@ -180,7 +181,7 @@ rvl_status rvl__label_failures(rvl_label_result *out, const char *path, const rv
         st = rvl_file_write(path, s.ptr, s.n_bytes, err);
         const size_t n = strlen(path);
         memcpy(out->failures, path, n < sizeof out->failures ? n : sizeof out->failures - 1);
-    } else if (!st) {
+    } else if (!st && path) {
         st = rvl_file_remove(path, err);
     }
     rvl_str_free(&s);
