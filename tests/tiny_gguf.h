@@ -97,8 +97,10 @@ static inline void tiny_vocab(rvl_str *s)
     gguf_string(s, "\xC4\xA0 t");
     gguf_key_u32(s, "tokenizer.ggml.bos_token_id", 256);
     gguf_key_u32(s, "tokenizer.ggml.eos_token_id", 257);
-    gguf_key_string(s, "tokenizer.chat_template",
-                    "{% for m in messages %}<|im_start|>{{ m.role }}<|im_end|>{% endfor %}");
+    gguf_key_string(
+        s, "tokenizer.chat_template", /* ChatML's */
+        "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endfor %}"
+        "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}");
 }
 
 typedef struct {
