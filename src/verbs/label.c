@@ -105,8 +105,6 @@ rvl_status rvl_label_run(rvl_label_result *out, const rvl_label_opts *o, rvl_err
     *out = (rvl_label_result){0};
     if (o->threads > 0)
         omp_set_num_threads((int)o->threads);
-    if (rvl_path_is_dir(o->input) && o->dry_run)
-        return rvl_fail(err, RVL_ERR_USAGE, "--dry-run is for a file of reports");
     if (rvl_path_is_dir(o->input))
         return rvl__label_cohort(out, o, err);
     rvl_status st = opts_check(o, err);

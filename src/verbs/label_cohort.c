@@ -147,7 +147,7 @@ rvl_status rvl__label_cohort(rvl_label_result *out, const rvl_label_opts *o, rvl
     rvl_str       failures = {0};
     rvl_status    st = RVL_OK;
 
-    if (o->out)
+    if (o->out && !o->dry_run)
         st = rvl__label_out_check(o, err);
     if (!st)
         st = rvl__label_cohort_open(&x.reports, &x.schema, o, err);
@@ -155,7 +155,11 @@ rvl_status rvl__label_cohort(rvl_label_result *out, const rvl_label_opts *o, rvl
         st = rvl__label_open(&x.labeller, o, x.schema, err);
     if (!st)
         st = source_choose(&x, err);
-    if (!st) {
+    if (!st && o->dry_run) {
+        st = rvl__label_estimate(out, o, x.labeller, &x.reports, err);
+        out->n_reports = x.reports.n_rows;
+        out->n_texts = x.reports.n_texts;
+    } else if (!st) {
         rvl_str_addf(&journal, "%s/labels-%s.journal", o->input, x.source);
         rvl_str_addf(&failures, "%s/labels-%s.failures.jsonl", o->input, x.source);
         st = journal.failed || failures.failed ? no_memory(err) : cohort_label(out, &x, journal.ptr, failures.ptr, err);

@@ -25,6 +25,8 @@ has "with the words from the catalogue" '<mark title="edema">' q.html
 want 0 "a cohort labelled on the fly" '^edema +2 +[0-9.]+ +0\.500' audit human --rules
 want 2 "which labels, one must say" 'hint: --source NAME' audit human
 want 3 "a source that is not there" 'it has human, rules' audit nosuch --source rules
+want 0 "what a model would cost for a cohort" '40 reports .* would take 40 requests' "$rvl" label cohort \
+    --llm-url http://127.0.0.1:1/v1 --llm-model m --prompt published-ct --dry-run
 want 2 "a name that is taken" "'table' names the labels that came" "$rvl" label cohort --rules --source table
 want 2 "nor by a reader" "'table' names the labels that came" "$rvl" label cohort --import human.csv --source table
 
