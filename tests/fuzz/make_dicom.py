@@ -197,6 +197,10 @@ def main():
         "e9e9e9e9e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8"
         "e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e800971e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e2b2b2b2b"
         "2b2b2b2b2b2b2b2b2b2b2b2b2bd32b2b2bd72b002b080000444b0000e3"))
+    # and a delimiter across the end of such a value, so that the walk and DCMTK went on at different places
+    save("delimiter_overrun", bytes.fromhex(
+        "080008001b000000feff00e0ffffffffffffff4000000000feffdde0ff000000feffdde0ff000000feffdde0ff5033553affdde000000000"
+        "0000000000000000ffffff"))
     save("nested_40", head + sequence(0x00081140, 40) + body)
     save("nested_undefined", head + b"".join(
         element(0x00081140, "SQ", b"", length=0xFFFFFFFF) + element(0xFFFEE000, "", b"", IMPLICIT, length=0xFFFFFFFF)

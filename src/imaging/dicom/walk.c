@@ -166,6 +166,9 @@ static rvl_status step(walk *w, bool *is_done, rvl_error *err)
         return RVL_OK;
     bool is_delimiter = h.group == 0xfffe && (h.element == 0xe00d || h.element == 0xe0dd);
     if (is_delimiter) {
+        h.n_bytes = 0; /* what it says is not read */
+        if (is_past(w, &in, &h))
+            return past_end(w, &h, err);
         w->at += 8;
         w->depth -= w->depth > 0 && in.end == SIZE_MAX;
         return RVL_OK;
