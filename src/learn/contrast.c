@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file learn/contrast.c
- * The contrastive task: whole-batch plan, or chunks with cached embedding gradients.
+ * The contrastive task: whole-batch plan, or chunks with cached embedding gradients. A locked image tower may be run
+ * once for all: steps then begin at its features.
  */
 #include "learn/contrast.h"
 #include "base/alloc.h"
@@ -12,7 +13,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MODE_WHOLE = RVL_MODE_USER, MODE_FORWARD, MODE_LOSS, MODE_BACKWARD };
+enum { MODE_WHOLE = RVL_MODE_USER, MODE_FORWARD, MODE_LOSS, MODE_BACKWARD, MODE_PROJECT };
 
 struct rvl_contrast {
     rvl_model           *m;
@@ -25,8 +26,11 @@ struct rvl_contrast {
     rvl_plan            *last;  /* the plan that ran last, for find_nonfinite; owned by the session */
     rvl_plan_stats       stats; /* of the largest plan so far */
     int64_t              n_cut, n_texts, n_shared, n_batches;
-    rvl_token_store     *tokens; /* text i is that of training case i */
-    int32_t             *ids;    /* (batch, max_tok) of the current step */
+    int64_t              n_features;                    /* F, 0 if features are not kept */
+    float               *train_features, *val_features; /* (cases of the split, F) */
+    float               *features;                      /* (batch, F) of the current step */
+    rvl_token_store     *tokens;                        /* text i is that of training case i */
+    int32_t             *ids;                           /* (batch, max_tok) of the current step */
     float               *mask;
     uint64_t            *hash;                                                /* (batch) of the tokens */
     int32_t             *group;                                               /* (batch) */
@@ -41,15 +45,25 @@ typedef struct {
     rvl_node *image, *text; /* embeddings (n, E) */
 } pair;
 
+/* Features (n, F): of the images, or as they were kept. */
+static rvl_node *pooled_build(rvl_contrast *s, rvl_graph *g, int64_t n, const int64_t *extents)
+{
+    const int64_t shape[] = {n, s->n_features};
+
+    if (s->n_features > 0)
+        return rvl_input(g, "features", RVL_DTYPE_F32, 2, shape);
+    return rvl_image_build(g, rvl_image_input(g, &s->m->image, n, extents), &s->m->image, !s->opts.lock_image, 0)
+        .pooled;
+}
+
 static pair build_towers(rvl_contrast *s, rvl_graph *g, int64_t n, const rvl_plan_key *key)
 {
     const int64_t text_shape[] = {n, key->size[1]};
-    rvl_node     *image = rvl_image_input(g, &s->m->image, n, key->size + 2);
+    rvl_node     *pooled = pooled_build(s, g, n, key->size + 2);
     rvl_node     *ids = rvl_input(g, "ids", RVL_DTYPE_I32, 2, text_shape);
     rvl_node     *mask = rvl_input(g, "mask", RVL_DTYPE_F32, 2, text_shape);
-    rvl_taps      visual = rvl_image_build(g, image, &s->m->image, !s->opts.lock_image, 0);
     rvl_taps      text = rvl_bert_build(g, ids, mask, &s->m->text, !s->opts.lock_text);
-    return (pair){rvl_projection_build(g, visual.pooled, &s->m->clip, "visual_projection"),
+    return (pair){rvl_projection_build(g, pooled, &s->m->clip, "visual_projection"),
                   rvl_projection_build(g, text.pooled, &s->m->clip, "text_projection")};
 }
 
@@ -89,6 +103,9 @@ static rvl_status build(rvl_graph *g, const rvl_plan_key *key, void *context, rv
 
     if (key->mode == MODE_WHOLE) {
         build_loss(s, g, build_towers(s, g, n, key), n);
+    } else if (key->mode == MODE_PROJECT) {
+        rvl_node *pooled = pooled_build(s, g, n, NULL);
+        rvl_output(g, "image_embedding", rvl_projection_build(g, pooled, &s->m->clip, "visual_projection"));
     } else if (key->mode == MODE_FORWARD) {
         pair p = build_towers(s, g, n, key);
         rvl_output(g, "image_embedding", p.image);
@@ -123,6 +140,26 @@ static rvl_status keep_tokens(rvl_contrast *s, rvl_error *err)
         rvl_free(text);
     }
     return st;
+}
+
+/* The features of a list, which a locked tower gives once for all. */
+static rvl_status keep_list(float **out, rvl_contrast *s, const rvl_case_list *list, rvl_error *err)
+{
+    *out = rvl_alloc_array((size_t)(list->n_cases * s->n_features), sizeof **out);
+    if (!*out)
+        return rvl_fail(err, RVL_ERR_NOMEM, "out of memory for the features of %lld cases", (long long)list->n_cases);
+    return rvl_infer_cases(*out, s->infer, "pooled", s->c, list, err);
+}
+
+static rvl_status keep_features(rvl_contrast *s, rvl_error *err)
+{
+    s->n_features = rvl_image_features(&s->m->image);
+    s->features = rvl_alloc_array((size_t)(s->opts.batch * s->n_features), sizeof *s->features);
+    if (!s->features)
+        return rvl_fail(err, RVL_ERR_NOMEM, "out of memory for a contrastive batch");
+    rvl_status st = keep_list(&s->train_features, s, s->train, err);
+
+    return st || !s->val ? st : keep_list(&s->val_features, s, s->val, err);
 }
 
 rvl_status rvl_contrast_new(rvl_contrast **out, rvl_model *m, rvl_cohort *c, const rvl_case_list *train,
@@ -162,6 +199,8 @@ rvl_status rvl_contrast_new(rvl_contrast **out, rvl_model *m, rvl_cohort *c, con
     }
     if (!st)
         st = rvl_infer_new(&s->infer, m, err);
+    if (!st && opts->keep_features)
+        st = keep_features(s, err);
     if (!st)
         st = keep_tokens(s, err);
     if (st) {
@@ -185,6 +224,9 @@ void rvl_contrast_free(rvl_contrast *s)
     rvl_session_free(s->session);
     rvl_infer_free(s->infer);
     rvl_token_store_free(s->tokens);
+    rvl_free(s->train_features);
+    rvl_free(s->val_features);
+    rvl_free(s->features);
     rvl_free(s->ids);
     rvl_free(s->mask);
     rvl_free(s->hash);
@@ -238,13 +280,26 @@ static int64_t draw_texts(rvl_contrast *s, const rvl_batch *batch, uint64_t epoc
     return rvl_tokens_close_up(s->ids, s->mask, s->opts.batch, longest, max_tok);
 }
 
+/* Kept features of the batch's images; zeros beyond batch->n. */
+static void draw_features(rvl_contrast *s, const rvl_batch *batch)
+{
+    const int64_t f = s->n_features;
+
+    for (int64_t i = 0; f > 0 && i < s->opts.batch; i++) {
+        if (i < batch->n)
+            memcpy(s->features + i * f, s->train_features + batch->i_case[i] * f, (size_t)f * sizeof(float));
+        else
+            memset(s->features + i * f, 0, (size_t)f * sizeof(float));
+    }
+}
+
 /* The plan of `mode` over `n` rows and `t` tokens. */
 static rvl_status get_plan(rvl_plan **out, rvl_contrast *s, int64_t mode, int64_t n, int64_t t, rvl_error *err)
 {
     const rvl_preprocess *p = rvl_cohort_preprocess(s->c);
     rvl_plan_key          key = {.mode = mode, .size = {n}};
 
-    if (mode != MODE_LOSS) {
+    if (mode != MODE_LOSS && mode != MODE_PROJECT) {
         key.size[1] = t;
         (void)rvl_preprocess_extents(key.size + 2, p);
     }
@@ -290,9 +345,11 @@ static void read_labels(rvl_contrast *s, const rvl_batch *batch)
     double sum = 0;
 
     for (int64_t i = 0; i < s->opts.batch * s->k; i++) {
+        const uint8_t *labels = i / s->k < batch->n ? s->train->cases[batch->i_case[i / s->k]].labels : NULL;
+
         s->label_targets[i] = s->label_weights[i] = 0;
-        if (i / s->k < batch->n && batch->labels)
-            rvl_label_target((rvl_label_state)batch->labels[i], s->opts.uncertain, s->opts.missing,
+        if (labels)
+            rvl_label_target((rvl_label_state)labels[i % s->k], s->opts.uncertain, s->opts.missing,
                              &s->label_targets[i], &s->label_weights[i]);
         sum += (double)s->label_weights[i];
     }
@@ -316,7 +373,10 @@ static void put_targets(rvl_contrast *s, rvl_plan *plan)
 static void put_chunk(rvl_contrast *s, rvl_plan *plan, const rvl_batch *batch, int64_t first, int64_t t)
 {
     const rvl_preprocess *p = rvl_cohort_preprocess(s->c);
-    put(plan, "image", batch->images + first * rvl_preprocess_count(p));
+    if (s->n_features > 0)
+        put(plan, "features", s->features + first * s->n_features);
+    else
+        put(plan, "image", batch->images + first * rvl_preprocess_count(p));
     put(plan, "ids", s->ids + first * t);
     put(plan, "mask", s->mask + first * t);
 }
@@ -424,6 +484,7 @@ static rvl_status step(void *self, const rvl_batch *batch, int64_t step_number, 
     const int64_t t = draw_texts(s, batch, (uint64_t)(step_number / s->n_batches));
 
     bound_scale(s->m);
+    draw_features(s, batch);
     if (s->opts.duplicates == RVL_DUPLICATES_SHARE)
         share_equal(s, t);
     read_labels(s, batch);
@@ -466,6 +527,21 @@ static double group_loss(const float *a, const float *b, const int32_t *group, i
     return total / (double)n;
 }
 
+/* Kept features of the validation split to embeddings (n, E). */
+static rvl_status project_val(float *out, rvl_contrast *s, rvl_error *err)
+{
+    rvl_plan  *plan = NULL;
+    rvl_status st = get_plan(&plan, s, MODE_PROJECT, s->val->n_cases, 0, err);
+
+    if (st)
+        return st;
+    put(plan, "features", s->val_features);
+    st = rvl_plan_run(plan, err);
+    if (!st)
+        get(out, plan, "image_embedding");
+    return st;
+}
+
 /* Embeddings of the validation split (n, E), and which of its texts are equal. */
 static rvl_status embed_val(rvl_contrast *s, float *image, float *text, int32_t *group, rvl_error *err)
 {
@@ -481,7 +557,9 @@ static rvl_status embed_val(rvl_contrast *s, float *image, float *text, int32_t 
     }
     if (!st && s->opts.duplicates == RVL_DUPLICATES_SHARE)
         rvl_group_equal(group, hash, n);
-    if (!st)
+    if (!st && s->n_features > 0)
+        st = project_val(image, s, err);
+    else if (!st)
         st = rvl_infer_cases(image, s->infer, "embedding", s->c, s->val, err);
     if (!st)
         st = rvl_infer_texts(text, s->infer, "embedding", (const char *const *)texts, n, NULL, err);

@@ -22,6 +22,9 @@ typedef enum { RVL_DUPLICATES_IGNORE, RVL_DUPLICATES_SHARE } rvl_duplicates;
 typedef struct {
     int64_t              batch, micro_batch; /* micro_batch divides batch */
     bool                 lock_image, lock_text;
+    /* With lock_image, of images that no draw changes: their features are computed once, when the task is made, and the
+     * loader need not read them (its cohort may be NULL). */
+    bool                 keep_features;
     rvl_text_choice      text;
     rvl_duplicates       duplicates;
     /* Weight of a second loss: both embeddings' BCE on the findings through one linear layer (rvl_label_loss); 0: none.

@@ -118,6 +118,7 @@ static rvl_status prepare_model(rvl_training *t, const rvl_align_opts *o, rvl_co
     c->micro_batch = t->micro;
     c->lock_image = o->train.lock_image;
     c->lock_text = o->tower.lock_text;
+    c->keep_features = t->keeps_features = o->train.lock_image && !o->train.augment;
     c->sample_sentences = o->sample_sentences;
     c->seed = (uint64_t)o->train.seed;
     c->plan.memory_limit_bytes = (size_t)o->train.memory_limit_mib << 20;

@@ -272,7 +272,7 @@ rvl_status rvl__training_prepare(rvl_training *t, const rvl_train_opts *opts, rv
         rvl_free(path);
     }
     if (!st)
-        st = rvl_loader_new(&t->loader, t->m->has_image ? t->cohort : NULL, &t->train, loader, err);
+        st = rvl_loader_new(&t->loader, t->m->has_image && !t->keeps_features ? t->cohort : NULL, &t->train, loader, err);
     return st;
 }
 

@@ -20,6 +20,7 @@ typedef struct {
     rvl_run      *run;
     int64_t       batch, micro;
     bool          has_validation;
+    bool          keeps_features; /* the task needs no images: rvl_contrast_opts.keep_features */
     bool          is_locked[RVL_N_GROUPS];
     double        lr[RVL_N_GROUPS]; /* peak of each group */
 } rvl_training;

@@ -310,14 +310,14 @@ static void run__pretrains_a_head_on_a_locked_tower(void **state)
     rvl_free(second);
 }
 
-static void run__with_a_locked_tower_resumes_to_the_same_bytes(void **state)
+static void locked_tower_resumes(const char *folder, const char *name, bool augment)
 {
-    char              runs[PATH_BYTES], cohort[PATH_BYTES], tower[PATH_BYTES], path[PATH_BYTES];
+    char              runs[PATH_BYTES], cohort[PATH_BYTES], tower[PATH_BYTES], run[PATH_BYTES], path[PATH_BYTES];
     char             *first = NULL;
     char             *second = NULL;
     size_t            n_first, n_second;
     rvl_train_result  r;
-    rvl_pretrain_opts p = small_run(*state, runs, cohort, "l");
+    rvl_pretrain_opts p = small_run(folder, runs, cohort, name);
     rvl_align_opts    o = rvl_align_opts_default();
 
     o.train = p.train;
@@ -325,6 +325,7 @@ static void run__with_a_locked_tower_resumes_to_the_same_bytes(void **state)
     o.train.micro_batch = 4;
     o.train.epochs = 2;
     o.train.lock_image = true;
+    o.train.augment = augment;
     o.tower.lr_text = 1e-4;
     o.tower.text_width = 16;
     o.tower.text_layers = 1;
@@ -333,7 +334,8 @@ static void run__with_a_locked_tower_resumes_to_the_same_bytes(void **state)
     o.tower.vocabulary_size = 200;
     OK(rvl_align_run(&r, &o, &err));
     assert_int_equal(r.n_steps, 8);
-    OK(rvl_file_read(&first, &n_first, path_in(path, runs, "l/ckpt/step-00000008/model.safetensors"), 0, &err));
+    OK(rvl_file_read(&first, &n_first, path_in(path, path_in(run, runs, name), "ckpt/step-00000008/model.safetensors"),
+                     0, &err));
     assert_true(same_tower(tower, path) > 10);
     o.train.resume = "step-3";
     OK(rvl_align_run(&r, &o, &err));
@@ -342,6 +344,12 @@ static void run__with_a_locked_tower_resumes_to_the_same_bytes(void **state)
     assert_memory_equal(first, second, n_first);
     rvl_free(first);
     rvl_free(second);
+}
+
+static void run__with_a_locked_tower_resumes_to_the_same_bytes(void **state)
+{
+    locked_tower_resumes(*state, "l", true);
+    locked_tower_resumes(*state, "kept", false); /* the tower's features computed once */
 }
 
 static void sentences__are_an_ordered_subset_and_follow_the_key(void **state)

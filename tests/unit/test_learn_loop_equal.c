@@ -247,13 +247,16 @@ static double contrast_reference(bed *b, const rvl_batch *batch, bool training, 
     return reference_run(b, g, plan);
 }
 
-static double contrast_pieces(bed *b, const rvl_batch *batch, bool lock_image, int64_t micro, rvl_duplicates duplicates)
+typedef enum { TOWER_TRAINED, TOWER_LOCKED, TOWER_KEPT } tower_use; /* KEPT: locked, its features computed once */
+
+static double contrast_pieces(bed *b, const rvl_batch *batch, tower_use use, int64_t micro, rvl_duplicates duplicates)
 {
     rvl_contrast     *s = NULL;
     double            loss = 0;
     rvl_contrast_opts o = {.batch = BATCH,
                            .micro_batch = micro,
-                           .lock_image = lock_image,
+                           .lock_image = use != TOWER_TRAINED,
+                           .keep_features = use == TOWER_KEPT,
                            .text = RVL_TEXT_BOTH,
                            .duplicates = duplicates,
                            .seed = 3};
@@ -278,7 +281,7 @@ static void contrast_equals(const char *folder, int64_t micro, rvl_duplicates du
     make_duplicates(&a, batch);
     make_duplicates(&b, batch);
     loss[0] = contrast_reference(&a, batch, true, (int)micro, duplicates == RVL_DUPLICATES_SHARE);
-    loss[1] = contrast_pieces(&b, batch, false, micro, duplicates);
+    loss[1] = contrast_pieces(&b, batch, TOWER_TRAINED, micro, duplicates);
     if (!(fabs(loss[0] - loss[1]) < 1e-5 * loss[0]))
         fail_msg("loss %g is not %g", loss[1], loss[0]);
     rvl_safetensors *f = gradients(&a, folder, "whole.safetensors");
@@ -303,6 +306,44 @@ static void contrast__equal_texts_share_their_target_in_pieces_too(void **state)
     contrast_equals(*state, MICRO, RVL_DUPLICATES_SHARE); /* duplicates within a piece and across pieces */
     contrast_equals(*state, BATCH, RVL_DUPLICATES_SHARE);
     contrast_equals(*state, 2, RVL_DUPLICATES_SHARE);
+}
+
+static void lock_image_tower(bed *b)
+{
+    for (int i = 0; i < rvl_params_count(b->m->params); i++)
+        if (rvl_str_starts(rvl_param_name(rvl_params_at(b->m->params, i)), "visual."))
+            rvl_param_set_trainable(rvl_params_at(b->m->params, i), false);
+}
+
+static void contrast__kept_features_are_those_of_the_locked_tower(void **state)
+{
+    static const int64_t micros[] = {BATCH, 2};
+
+    for (int i = 0; i < 2; i++) {
+        bed    a, b;
+        double loss[2];
+
+        bed_open(&a, *state, true);
+        bed_open(&b, *state, true);
+        rvl_batch batch = *first_batch(&a);
+        make_duplicates(&a, &batch);
+        make_duplicates(&b, &batch);
+        lock_image_tower(&a);
+        lock_image_tower(&b);
+        loss[0] = contrast_pieces(&a, &batch, TOWER_LOCKED, micros[i], RVL_DUPLICATES_SHARE);
+        batch.images = NULL; /* not read */
+        batch.labels = NULL;
+        loss[1] = contrast_pieces(&b, &batch, TOWER_KEPT, micros[i], RVL_DUPLICATES_SHARE);
+        if (!(fabs(loss[0] - loss[1]) < 1e-6 * loss[0]))
+            fail_msg("loss %g is not %g", loss[1], loss[0]);
+        rvl_safetensors *f = gradients(&a, *state, "locked.safetensors");
+        rvl_safetensors *g = gradients(&b, *state, "kept.safetensors");
+        same_gradients(f, g, 1e-5);
+        rvl_safetensors_close(f);
+        rvl_safetensors_close(g);
+        bed_close(&a);
+        bed_close(&b);
+    }
 }
 
 /* Cross-entropy of rows of `x` against rows of `y` (BATCH, 8), with the targets above or the diagonal. */
@@ -342,12 +383,15 @@ static void contrast__validates_with_the_targets_of_training(void **state)
     OK(rvl_infer_new(&infer, b.m, &err));
     OK(rvl_infer_cases(image, infer, "embedding", b.cohort, &b.list, &err));
     OK(rvl_infer_texts(text, infer, "embedding", (const char *const *)texts, BATCH, NULL, &err));
-    for (int is_shared = 0; is_shared < 2; is_shared++) {
+    for (int i = 0; i < 3; i++) {
+        const bool        is_shared = i > 0;
         rvl_contrast     *s = NULL;
         json_t           *metrics = NULL;
         double            value;
         rvl_contrast_opts o = {.batch = BATCH,
                                .micro_batch = BATCH,
+                               .lock_image = i == 2,
+                               .keep_features = i == 2,
                                .text = RVL_TEXT_BOTH,
                                .duplicates = is_shared ? RVL_DUPLICATES_SHARE : RVL_DUPLICATES_IGNORE};
         OK(rvl_contrast_new(&s, b.m, b.cohort, &b.list, &b.list, &o, &err));
@@ -389,14 +433,14 @@ static void contrast__both_passes_of_a_piece_drop_the_same_elements(void **state
     bed_open(&b, *state, true);
     b.m->text.dropout = 0.4;
     const rvl_batch *batch = first_batch(&b);
-    (void)contrast_pieces(&b, batch, true, 2, RVL_DUPLICATES_IGNORE);
+    (void)contrast_pieces(&b, batch, TOWER_LOCKED, 2, RVL_DUPLICATES_IGNORE);
     norm = rvl_adamw_grad_norm(b.o);
     rvl_safetensors *g = gradients(&b, *state, "g.safetensors"); /* 0.1 times the gradient */
     const double     by = 0.002 / norm;                          /* a way of 0.002 along the gradient */
     move(&b, g, 10 * by);
-    up = contrast_pieces(&b, batch, true, 2, RVL_DUPLICATES_IGNORE);
+    up = contrast_pieces(&b, batch, TOWER_LOCKED, 2, RVL_DUPLICATES_IGNORE);
     move(&b, g, -20 * by);
-    down = contrast_pieces(&b, batch, true, 2, RVL_DUPLICATES_IGNORE);
+    down = contrast_pieces(&b, batch, TOWER_LOCKED, 2, RVL_DUPLICATES_IGNORE);
     /* the slope along the gradient is its norm, if the gradient is that of this very loss */
     double slope = (up - down) / (2 * by * norm);
     if (!(fabs(slope - norm) < 0.02 * norm))
@@ -433,6 +477,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(supervise__accumulated_equals_the_big_batch_at_equal_groups),
         cmocka_unit_test(contrast__cached_gradients_equal_the_big_batch_at_equal_groups),
+        cmocka_unit_test(contrast__kept_features_are_those_of_the_locked_tower),
         cmocka_unit_test(contrast__equal_texts_share_their_target_in_pieces_too),
         cmocka_unit_test(contrast__validates_with_the_targets_of_training),
         cmocka_unit_test(contrast__both_passes_of_a_piece_drop_the_same_elements),
