@@ -21,7 +21,9 @@ timed() { # name, command...
 timed synth "$rvl" synth images --modality ct -n 1000 --recons 1 --no-masks --split 0.6,0.1,0.3 --seed "$seed" -o raw
 timed ingest "$rvl" ingest raw --preset ct-tiny -o cohort --check
 timed pretrain "$rvl" pretrain cohort --preset ct-tiny --name "pre$seed" --seed "$seed"
-timed align "$rvl" align cohort --preset ct-tiny --image-tower "runs/pre$seed" --name "clip$seed" --seed "$seed"
+timed text "$rvl" pretrain cohort --preset ct-tiny-text --name "text$seed" --seed "$seed"
+timed align "$rvl" align cohort --preset ct-tiny --image-tower "runs/pre$seed" --text-tower "runs/text$seed" \
+    --name "clip$seed" --seed "$seed"
 timed zeroshot "$rvl" zeroshot cohort -m "runs/clip$seed" --split test > "zeroshot$seed.txt"
 "$rvl" bench cohort -m "runs/pre$seed" --split test --json > "supervised$seed.json"
 timed bench "$rvl" bench cohort -m "runs/clip$seed" --suite zeroshot,retrieval --split test --json > "bench$seed.json"

@@ -9,9 +9,13 @@
 #include <math.h>
 #include <string.h>
 
-rvl_augment rvl_augment_default(void)
+rvl_augment rvl_augment_default(const rvl_preprocess *spec)
 {
-    return (rvl_augment){.rotate_deg = 7, .scale = 0.08, .shift = 0.05, .gain = 0.15, .noise = 0.03, .flip = false};
+    rvl_augment a = {.rotate_deg = 7, .scale = 0.08, .shift = 0.05, .gain = 0.15, .noise = 0.03, .flip = false};
+
+    if (spec && spec->modality == RVL_MODALITY_CT && spec->window == RVL_WINDOW_FIXED)
+        a.gain = a.noise = 0.02; /* 12 HU of a window of 1,200: more would make fluid blood, and lung emphysema */
+    return a;
 }
 
 static double symmetric(rvl_rng *r)

@@ -106,7 +106,9 @@ typedef struct {
     double rotate_deg, scale, shift, gain, noise; /* maximal magnitudes; zeros switch off */
     bool   flip;
 } rvl_augment;
-rvl_augment rvl_augment_default(void);
+/** For images of `spec`; of CT volumes, whose HU mean something, gain and noise are smaller. NULL: the same as for
+ * images. */
+rvl_augment rvl_augment_default(const rvl_preprocess *spec);
 void        rvl_augment_apply(float *image, float *scratch, int64_t height, int64_t width, float pad_value,
                               const rvl_augment *a, uint64_t seed, uint64_t epoch, uint64_t sample_key);
 /** The same of a volume: all slices turned, scaled and shifted alike within their plane. Where the crop of a volume

@@ -53,7 +53,7 @@ static const char *pick(rvl_report_writer *w, int finding, int role, bool or_who
 
 void rvl__report_say(rvl_report_writer *w, int finding, int role, const char *const *names)
 {
-    const char *text = pick(w, finding, role, (role == RVL_ROLE_ABSENT && names) || role == RVL_ROLE_HEDGE);
+    const char *text = pick(w, finding, role, role != RVL_ROLE_ABSENT || names);
 
     if (text && w->n < RVL_REPORT_SENTENCES_MAX)
         fill(&w->sentences[w->n++], text, w->subject, finding, names);

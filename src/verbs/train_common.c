@@ -256,7 +256,7 @@ rvl_status rvl__training_prepare(rvl_training *t, const rvl_train_opts *opts, rv
                               .shuffle = true,
                               .drop_last = true,
                               .augment = opts->augment,
-                              .augmentation = rvl_augment_default(),
+                              .augmentation = rvl_augment_default(t->cohort ? rvl_cohort_preprocess(t->cohort) : NULL),
                               .seed = (uint64_t)opts->seed,
                               .n_threads = 1};
     if (opts->crop_only)
@@ -272,7 +272,8 @@ rvl_status rvl__training_prepare(rvl_training *t, const rvl_train_opts *opts, rv
         rvl_free(path);
     }
     if (!st)
-        st = rvl_loader_new(&t->loader, t->m->has_image && !t->keeps_features ? t->cohort : NULL, &t->train, loader, err);
+        st = rvl_loader_new(&t->loader, t->m->has_image && !t->keeps_features ? t->cohort : NULL, &t->train, loader,
+                            err);
     return st;
 }
 

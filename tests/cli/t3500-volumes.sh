@@ -22,7 +22,7 @@ cmp -s runs/whole/ckpt/step-00000006/model.safetensors runs/half/ckpt/step-00000
 report $? "the resumed run has the same weights"
 want 0 "the preset is under the flags" "" "$rvl" inspect runs/whole --config-of
 has "the flag's width" "width: 4" out
-has "the preset's stem" "stem_stride: 4" out
+has "the preset's stem" "stem_kernel: 5" out
 want 0 "align" "" "$rvl" align cohort --preset ct-tiny --name clip --image-tower runs/whole --epochs 1 --batch-size 4 --text-width 16 \
     --text-layers 1 --text-heads 2 --embed-dim 8 --max-tok 32 --vocabulary-size 200 -q
 want 0 "align in chunks" "" "$rvl" align cohort --name chunks --image-tower runs/whole --epochs 1 --batch-size 4 \

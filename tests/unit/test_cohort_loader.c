@@ -97,7 +97,7 @@ static rvl_loader_opts training(int n_threads)
                              .images_per_study = 2,
                              .shuffle = true,
                              .augment = true,
-                             .augmentation = rvl_augment_default(),
+                             .augmentation = rvl_augment_default(NULL),
                              .seed = 11,
                              .n_threads = n_threads};
 }

@@ -78,7 +78,7 @@ static void batch__of_random_crops_does_not_depend_on_threads(void **state)
         const rvl_loader_opts opts = {.batch_size = 4,
                                       .shuffle = true,
                                       .augment = true,
-                                      .augmentation = rvl_augment_default(),
+                                      .augmentation = rvl_augment_default(NULL),
                                       .seed = 5,
                                       .n_threads = threads};
         OK(rvl_loader_new(&l, c, &list, opts, &err));

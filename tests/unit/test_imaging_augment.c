@@ -53,7 +53,7 @@ static void zeros__change_nothing(void **state)
 
 static void result__is_a_function_of_seed_epoch_and_sample(void **state)
 {
-    const rvl_augment a = rvl_augment_default();
+    const rvl_augment a = rvl_augment_default(NULL);
     float             first[N], again[N], other[N];
 
     (void)state;
@@ -198,6 +198,25 @@ static void gain_and_noise__have_the_size_asked_for(void **state)
     assert_true(fabs(sqrt(2 * square) - 0.05 / sqrt(3.0)) < 0.003);
 }
 
+static void ct__keeps_its_hu(void **state)
+{
+    rvl_preprocess spec;
+    double         most = 0;
+
+    (void)state;
+    assert_int_equal(rvl_preprocess_preset(&spec, "ct-tiny", NULL), RVL_OK);
+    const rvl_augment of_ct = rvl_augment_default(&spec), of_images = rvl_augment_default(NULL);
+    const rvl_augment values = {.gain = of_ct.gain};
+    float             got[N], was[N];
+    fill(was);
+    for (uint64_t key = 0; key < 200; key++) {
+        run(got, &values, 1, 0, key);
+        most = fmax(most, difference(got, was));
+    }
+    assert_true(most > 0 && most * (spec.window_b - spec.window_a) / (spec.out_high - spec.out_low) < 25); /* HU */
+    assert_true(of_ct.noise < of_images.noise && of_ct.shift == of_images.shift);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -208,6 +227,7 @@ int main(void)
         cmocka_unit_test(outside__is_padding),
         cmocka_unit_test(dot__moves_as_far_as_allowed),
         cmocka_unit_test(gain_and_noise__have_the_size_asked_for),
+        cmocka_unit_test(ct__keeps_its_hu),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -283,7 +283,7 @@ static void spec__that_makes_no_sense_is_refused(void **state)
 static void augment__crops_stay_inside_and_follow_their_key(void **state)
 {
     rvl_preprocess    p = small_spec();
-    const rvl_augment a = rvl_augment_default();
+    const rvl_augment a = rvl_augment_default(NULL);
     int64_t           first[3], again[3];
     bool              seen[5] = {false};
 

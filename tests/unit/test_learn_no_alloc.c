@@ -108,7 +108,7 @@ static void steps_with_readers(const char *folder)
     bed_open(&b, folder, false);
     rvl_loader_free(b.loader);
     loading.augment = true;
-    loading.augmentation = rvl_augment_default();
+    loading.augmentation = rvl_augment_default(NULL);
     OK(rvl_loader_new(&b.loader, b.cohort, &b.list, loading, &err));
     OK(rvl_supervise_new(&s, b.m, b.cohort, NULL, &opts, &err));
     rvl_supervise_set_optimizer(s, b.o);
