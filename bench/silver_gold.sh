@@ -7,7 +7,7 @@
 # Draws phantoms, labels their reports by rules (source "rules") and by a text classifier that was fitted on 200 other
 # phantoms' reports (source "classifier", cxr only), then runs `rvl pretrain` on each source and on the table's labels
 # ("gold"): same cases, seeds and steps. A source also chooses its checkpoints. All are scored against gold on one test
-# split; bench/silver_gold.py prints the paired differences. The same command goes on after an interruption.
+# split; bench/paired_auroc.py prints the paired differences. The same command goes on after an interruption.
 set -eu
 here=$(cd "$(dirname "$0")/.." && pwd)
 rvl=${RVL:-$here/build/release/rvl}
@@ -62,4 +62,4 @@ for seed in $seeds; do
         mv "$arm$seed.part" "$arm$seed.csv"
     done
 done
-python3 "$here/bench/silver_gold.py" . "$seeds" "$arms"
+python3 "$here/bench/paired_auroc.py" . "$seeds" "$arms"

@@ -189,6 +189,8 @@ def main():
     save("element_4gib", head + element(0x00104000, "UT", b"abcd", length=0xFFFFFFF0) + body)
     # found by fuzz_npy, which tries every format: a VR of no standard, whose length DCMTK reads from 32 bits
     save("future_vr", bytes.fromhex("08000000444b000000e3e3e3ffff"))
+    # found by fuzz_dicom_series: a VR that only DCMTK knows, likewise
+    save("dcmtk_vr", head + bytes.fromhex("280004007078000000e3e3e3ffff"))
     # found the same way: a value that looks like a sequence, with an element that reaches past it
     save("item_overrun", bytes.fromhex(
         "02004449434d0000000000002700000000000040404040400200ffffffffffff000000000000000000000a934e554d00a2010076007b0800"

@@ -219,6 +219,7 @@ static void seeds__that_are_damaged_are_refused(void **state)
         {"element_4gib", RVL_ERR_FORMAT, "4294967280 bytes, the file ends before"},
         {"item_overrun", RVL_ERR_FORMAT, "the item ends before"},
         {"delimiter_overrun", RVL_ERR_FORMAT, "(fffe,e0dd) at byte 32"},
+        {"dcmtk_vr", RVL_ERR_FORMAT, "3823362816 bytes, the file ends before"},
         {"future_vr", RVL_ERR_FORMAT, "3823362816 bytes, the file ends before"},
         {"nested_40", RVL_ERR_LIMIT, "nested deeper than 32"},
         {"nested_undefined", RVL_ERR_LIMIT, "nested deeper than 32"},

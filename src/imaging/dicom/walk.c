@@ -62,11 +62,11 @@ static bool is_capital(char c)
 
 /*
  * Whether the length has 32 bits. Of VRs that the standard does not know DCMTK takes those in capitals for future ones,
- * which have; and it knows two of its own.
+ * which have; and it knows three of its own.
  */
 static bool is_long_vr(const char *vr)
 {
-    static const char long_names[] = "OBODOFOLOVOWSQSVUCUNURUTUVoxlt";
+    static const char long_names[] = "OBODOFOLOVOWSQSVUCUNURUTUVoxpxlt";
     static const char short_names[] = "AEASATCSDADSDTFDFLISLOLTPNSHSLSSSTTMUIULUS";
 
     return is_one_of(vr, long_names) || (is_capital(vr[0]) && is_capital(vr[1]) && !is_one_of(vr, short_names));

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Towers trained on labels from reports, beside the same towers trained on gold: paired differences on one test split.
+"""Runs of several arms beside each other: paired differences of macro AUROC on one test split.
 
-    python3 bench/silver_gold.py OUT "1 2 3" "gold rules classifier"
+    python3 bench/paired_auroc.py OUT "1 2 3" "gold rules classifier"
 
-OUT is what bench/silver_gold.sh left: cohort/ and a table of predictions for each source and seed. Truth is the table's
-labels. Each of 1,000 draws takes patients, and seeds, with replacement, the same for all sources; a difference whose
-95 % interval holds 0 is not shown. Also says how well each source agrees with gold on the split it trained on.
+OUT holds cohort/ and ARMSEED.csv, predictions for each arm and seed (bench/silver_gold.sh, bench/phantom_scratch.sh). Truth
+is the labels' table. Each of 1,000 draws takes patients, and seeds, with replacement, the same for all arms; a difference
+whose 95 % interval holds 0 is not shown. Of arms that are sources of labels it says how well they agree with the table on
+the training split.
 """
 import csv
 import os
@@ -98,8 +99,11 @@ def main():
     n_train, = db.execute("SELECT count(*) FROM splits WHERE split = 'train'").fetchone()
     print("%d training cases; test split: %d cases of %d patients; seeds %s" %
           (n_train, len(cases), len(members), ", ".join(seeds)))
+    has_sources = db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'report_labels'").fetchone()[0]
+    sources = {s for s, in db.execute("SELECT DISTINCT source FROM report_labels")} if has_sources else set()
     for a in arms[1:]:
-        agreement(db, a)
+        if a in sources:
+            agreement(db, a)
     sets = {"macro AUROC of %d" % len(findings): range(len(findings))}
     if set(LARGE) < set(findings):
         sets["of the eight large"] = [findings.index(k) for k in LARGE]
