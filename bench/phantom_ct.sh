@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Phantom chest CT end to end at the preset ct-tiny: draw, ingest, pretrain, align, zero-shot, bench, with the seconds of each.
 #
-#   bench/phantom_ct.sh OUT [SEED]       about 20 minutes on two cores, 1.5 GB in OUT
+#   bench/phantom_ct.sh OUT [SEED]       about half an hour on two cores, 1.5 GB in OUT
 set -eu
 here=$(cd "$(dirname "$0")/.." && pwd)
 rvl=${RVL:-$here/build/release/rvl}

@@ -3,7 +3,7 @@
 # What supervised pre-training gives before images and reports are aligned, at equal steps: phantom chest CT at
 # 24 x 48 x 48 voxels, 600 steps on the findings and 300 of alignment beside 900 of alignment from random weights.
 #
-#   bench/phantom_scratch.sh OUT [RAW]    SEEDS="1 2 3"; about 10 minutes on two cores, 4 of them to draw RAW if it is not given
+#   bench/phantom_scratch.sh OUT [RAW]    SEEDS="1 2 3"; about 11 minutes on two cores, one of them to draw RAW if it is not given
 #
 # Both arms draw the same towers, batches of 16, learning rate and last checkpoint; scored by zero-shot on the test split
 # with the prompts of phantom-ct-18. bench/paired_auroc.py prints the paired difference. The same command goes on after an

@@ -28,7 +28,7 @@ ct)
     arms="gold rules"
     draw=(--modality ct --recons 1 --no-masks -n "${SCANS:-400}")
     ingest=(--preset ct-tiny)
-    recipe=(--preset ct-tiny --depth 1,1,1,1 --epochs "${EPOCHS:-15}" --eval-every 3)
+    recipe=(--preset ct-tiny --epochs "${EPOCHS:-15}" --eval-every 3)
     ;;
 *)
     echo "usage: bench/silver_gold.sh cxr|ct OUT" >&2

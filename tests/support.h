@@ -94,4 +94,20 @@ static inline void temp_dir_remove(const char *path)
     assert_int_equal(rvl_dir_remove(path, NULL), RVL_OK);
 }
 
+/** cmocka's setup and teardown for tests that want one temporary folder each: *state is its path. */
+static inline int temp_setup(void **state)
+{
+    static char folder[PATH_BYTES];
+
+    temp_dir(folder);
+    *state = folder;
+    return 0;
+}
+
+static inline int temp_teardown(void **state)
+{
+    temp_dir_remove(*state);
+    return 0;
+}
+
 #endif /* RVL_TESTS_SUPPORT_H */

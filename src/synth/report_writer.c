@@ -38,14 +38,14 @@ static void fill(rvl_str *s, const char *text, const rvl_report_subject *subject
     }
 }
 
-/** One random sentence of a role; the whole-chest templates too if `or_whole`. */
-static const char *pick(rvl_report_writer *w, int finding, int role, bool or_whole)
+/** One random sentence of a role, of the finding's own and of those for any finding (written for the whole). */
+static const char *pick(rvl_report_writer *w, int finding, int role)
 {
     const char *found = NULL;
     int64_t     n = 0;
 
     for (const rvl_phantom_template *t = w->set; t->text; t++)
-        if (t->role == role && (t->finding == finding || (or_whole && t->finding == w->subject->n_findings)))
+        if (t->role == role && (t->finding == finding || t->finding == w->subject->n_findings))
             if (rvl_rng_below(&w->r, ++n) == 0)
                 found = t->text;
     return found;
@@ -53,7 +53,7 @@ static const char *pick(rvl_report_writer *w, int finding, int role, bool or_who
 
 void rvl__report_say(rvl_report_writer *w, int finding, int role, const char *const *names)
 {
-    const char *text = pick(w, finding, role, role != RVL_ROLE_ABSENT || names);
+    const char *text = pick(w, finding, role);
 
     if (text && w->n < RVL_REPORT_SENTENCES_MAX)
         fill(&w->sentences[w->n++], text, w->subject, finding, names);

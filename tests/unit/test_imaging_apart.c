@@ -41,21 +41,6 @@ static rvl_status handle(rvl_worker_answer *answer, rvl_span request, rvl_error 
     return st;
 }
 
-static int setup(void **state)
-{
-    static char folder[PATH_BYTES];
-
-    temp_dir(folder);
-    *state = folder;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    temp_dir_remove(*state);
-    return 0;
-}
-
 static rvl_workers *pool(int n)
 {
     const rvl_worker_opts opts = {.n_workers = n, .max_seconds = 2};
@@ -482,16 +467,17 @@ static void workers__are_not_given_what_only_this_process_can_open(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(scan__by_workers_is_the_scan_of_this_process, setup, teardown),
+        cmocka_unit_test_setup_teardown(scan__by_workers_is_the_scan_of_this_process, temp_setup, temp_teardown),
         cmocka_unit_test(pack__by_workers_is_the_pack_of_this_process),
-        cmocka_unit_test_setup_teardown(header__that_kills_costs_its_file, setup, teardown),
-        cmocka_unit_test_setup_teardown(pixels__that_kill_cost_their_stack, setup, teardown),
-        cmocka_unit_test_setup_teardown(stream__gives_the_planes_of_the_volume, setup, teardown),
-        cmocka_unit_test_setup_teardown(stream__leaves_what_needs_more_to_be_loaded, setup, teardown),
-        cmocka_unit_test_setup_teardown(volume__by_a_worker_is_the_volume_of_this_process, setup, teardown),
-        cmocka_unit_test_setup_teardown(volume__that_kills_or_lies_is_an_error, setup, teardown),
-        cmocka_unit_test_setup_teardown(verbs__name_the_file_that_kills, setup, teardown),
-        cmocka_unit_test_setup_teardown(workers__are_not_given_what_only_this_process_can_open, setup, teardown),
+        cmocka_unit_test_setup_teardown(header__that_kills_costs_its_file, temp_setup, temp_teardown),
+        cmocka_unit_test_setup_teardown(pixels__that_kill_cost_their_stack, temp_setup, temp_teardown),
+        cmocka_unit_test_setup_teardown(stream__gives_the_planes_of_the_volume, temp_setup, temp_teardown),
+        cmocka_unit_test_setup_teardown(stream__leaves_what_needs_more_to_be_loaded, temp_setup, temp_teardown),
+        cmocka_unit_test_setup_teardown(volume__by_a_worker_is_the_volume_of_this_process, temp_setup, temp_teardown),
+        cmocka_unit_test_setup_teardown(volume__that_kills_or_lies_is_an_error, temp_setup, temp_teardown),
+        cmocka_unit_test_setup_teardown(verbs__name_the_file_that_kills, temp_setup, temp_teardown),
+        cmocka_unit_test_setup_teardown(workers__are_not_given_what_only_this_process_can_open, temp_setup,
+                                        temp_teardown),
     };
     int code;
 

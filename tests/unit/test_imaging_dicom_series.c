@@ -8,21 +8,6 @@
 #include "imaging/dicom_series.h"
 #include <math.h>
 
-static int setup(void **state)
-{
-    static char folder[PATH_BYTES];
-
-    temp_dir(folder);
-    *state = folder;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    temp_dir_remove(*state);
-    return 0;
-}
-
 static rvl_dicom_scan *scan_with(const char *folder, rvl_series_opts opts)
 {
     rvl_dicom_scan *s = NULL;
@@ -734,7 +719,7 @@ static void allocation__failures_are_reported_and_leak_nothing(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, temp_setup, temp_teardown)
     const struct CMUnitTest tests[] = {
         T(slices__are_ordered_by_position_and_never_by_number),
         T(coronal__slices_go_along_their_normal),

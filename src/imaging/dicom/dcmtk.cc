@@ -95,6 +95,11 @@ static rvl_status dataset_read(rvl__dcmtk *d, const void *bytes, size_t n_bytes,
     return RVL_OK;
 }
 
+bool rvl__dcmtk_vr_is_long(const char vr[3])
+{
+    return DcmVR(vr).usesExtendedLengthEncoding();
+}
+
 rvl_status rvl__dcmtk_parse(rvl__dcmtk **out, const void *bytes, size_t n_bytes, const char *syntax,
                             char why[RVL__DCMTK_WHY_BYTES])
 {

@@ -17,6 +17,9 @@ typedef uint32_t rvl__dicom_tag;
 
 #define RVL__DCMTK_WHY_BYTES 200
 
+/** Whether DCMTK reads 32 bits as the length of an element of this VR in explicit syntax; it has its own mind of those
+ * that no standard knows. */
+bool                    rvl__dcmtk_vr_is_long(const char vr[3]);
 /** Parse the data set (behind the meta header). `syntax` is the transfer syntax as a UID DCMTK knows, "" to find it
  *  out. FORMAT with DCMTK's reason in `why`, NOMEM, DEVICE if DCMTK's tag dictionary is not installed. */
 RVL_MUST_USE rvl_status rvl__dcmtk_parse(rvl__dcmtk **out, const void *bytes, size_t n_bytes, const char *syntax,

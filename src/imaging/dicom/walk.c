@@ -7,6 +7,7 @@
  * sequences by recursion. The walk takes neither: it refuses what reaches past the end or nests deeper than MAX_DEPTH.
  * What is merely odd is left to DCMTK.
  */
+#include "imaging/dicom/dcmtk.h"
 #include "imaging/dicom/internal.h"
 #include <string.h>
 
@@ -47,31 +48,6 @@ static uint32_t read32(const walk *w, size_t at)
     return w->is_big_endian ? read16(w, at) << 16 | read16(w, at + 2) : read16(w, at + 2) << 16 | read16(w, at);
 }
 
-static bool is_one_of(const char *vr, const char *names)
-{
-    for (; *names; names += 2)
-        if (vr[0] == names[0] && vr[1] == names[1])
-            return true;
-    return false;
-}
-
-static bool is_capital(char c)
-{
-    return c >= 'A' && c <= 'Z';
-}
-
-/*
- * Whether the length has 32 bits. Of VRs that the standard does not know DCMTK takes those in capitals for future ones,
- * which have; and it knows three of its own.
- */
-static bool is_long_vr(const char *vr)
-{
-    static const char long_names[] = "OBODOFOLOVOWSQSVUCUNURUTUVoxpxlt";
-    static const char short_names[] = "AEASATCSDADSDTFDFLISLOLTPNSHSLSSSTTMUIULUS";
-
-    return is_one_of(vr, long_names) || (is_capital(vr[0]) && is_capital(vr[1]) && !is_one_of(vr, short_names));
-}
-
 /* False at a head that is cut. */
 static bool head_read(head *h, const walk *w, bool is_implicit)
 {
@@ -83,7 +59,7 @@ static bool head_read(head *h, const walk *w, bool is_implicit)
         return true;
     }
     memcpy(h->vr, w->data.ptr + w->at + 4, 2);
-    if (!is_long_vr(h->vr)) {
+    if (!rvl__dcmtk_vr_is_long(h->vr)) {
         h->n_bytes = read16(w, w->at + 6);
         return true;
     }
